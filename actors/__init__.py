@@ -1,0 +1,1 @@
+"""trueup keeps tables of EVM wallet balances in Postgres true."""

@@ -1,0 +1,171 @@
+"""The batcher of one chain: turns touches into readings, many wallets in one `eth_call` at one pinned block.
+
+Takes: touches from its mailbox into the hand, and set-aside wallets that are due from Postgres. Sends: outcomes to the writer.
+On crash or kill: the hand lives on; what was flying is asked for again. On drain: no new call, calls in flight end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import trio
+
+from actors.errors import NodeBehind, NodeError, OrphanedBlock, Permanent, StoreDown, TooLarge
+from actors.evm import reader
+from actors.evm.block import Pin
+from actors.evm.pool import Endpoint
+from actors.hand import Batch, BatchSize
+from actors.log import get_logger
+from actors.mailbox import Bell
+from actors.messages import Failed, Outcome, Reading, Touch
+from actors.pin import choose_pin, is_orphaned
+from actors.ports import ChainPorts
+from actors.store import set_aside
+
+FIRST_SIZE = 200
+DUE_EVERY_SECS = 5.0
+DUE_AT_ONCE = 100
+log = get_logger("batcher")
+
+
+class Batcher:
+    """One incarnation. See the module."""
+
+    def __init__(self, ports: ChainPorts) -> None:
+        self._ports = ports
+        self._size = BatchSize(min(FIRST_SIZE, ports.config.holders_per_call))
+        self._room = {True: Bell(), False: Bell()}
+        self._free = ports.config.calls_in_flight
+        self._multicall3 = ports.config.multicall3
+        self._plans = {name: asset.sources for name, asset in ports.assets.items()}
+
+    async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
+        """Until drained."""
+        self._ports.hand.recover()
+        async with trio.open_nursery() as takers:
+            takers.start_soon(self._take, True)
+            takers.start_soon(self._take, False)
+            takers.start_soon(self._take_due)
+            task_status.started()
+            async with trio.open_nursery() as calls:
+                await self._dispatch(calls)
+            takers.cancel_scope.cancel()
+
+    async def _take(self, live: bool) -> None:
+        lane = self._ports.touches.lane(live)
+        with lane.outlet() as outlet:
+            while True:
+                while not self._ports.hand.has_room(live):
+                    await self._room[live].wait()
+                for touches in await lane.take(outlet, 1):
+                    for touch in touches:
+                        self._ports.hand.put(touch)
+                lane.finished()
+                self._ports.hand_bell.ring()
+
+    async def _take_due(self) -> None:
+        """Set-aside wallets whose next attempt is due; Postgres holds them, so that nothing is lost with this task."""
+        tables = {asset.table: name for name, asset in self._ports.assets.items()}
+        while True:
+            try:
+                due = await self._ports.store.database.run(set_aside.due, list(tables), DUE_AT_ONCE)
+            except StoreDown:
+                due = []
+            for row in due:
+                block = row.block or 0
+                touch = Touch(tables[row.table], row.wallet, block, row.block, live=False, suspect=True)
+                self._ports.hand.put(touch)
+            if due:
+                self._ports.hand_bell.ring()
+            await trio.sleep(DUE_EVERY_SECS)
+
+    async def _dispatch(self, calls: trio.Nursery) -> None:
+        ports = self._ports
+        while not ports.draining:
+            sweep = self._free > 1 or ports.config.calls_in_flight == 1
+            batch = ports.hand.next_batch(self._size.current, sweep) if self._free else None
+            if batch is None:
+                await ports.hand_bell.wait()
+                continue
+            self._free -= 1
+            calls.start_soon(self._fly, batch)
+            for bell in self._room.values():
+                bell.ring()
+
+    async def _fly(self, batch: Batch) -> None:
+        try:
+            await self._read(batch)
+        finally:
+            self._free += 1
+            self._ports.hand_bell.ring()
+
+    async def _read(self, batch: Batch) -> None:
+        pool, hand = self._ports.pool, self._ports.hand
+        endpoint = await pool.pick()
+        try:
+            if not endpoint.probed:
+                await self._probe(endpoint)
+            outcomes, alone = await self._ask(endpoint, batch)
+        except (TooLarge, Permanent) as error:
+            pool.ok(endpoint)
+            await self._refused(batch, error)
+        except OrphanedBlock:
+            hand.again(batch)
+        except NodeError as error:
+            self._ports.metrics.node_errors.labels(self._ports.config.name, endpoint.name, type(error).__name__).inc()
+            log.warning("read failed", endpoint=endpoint.name, wallets=len(batch.touches), reason=str(error))
+            pool.failed(endpoint, error)
+            hand.again(batch)
+        else:
+            pool.ok(endpoint)
+            self._size.accepted(len(batch.touches))
+            await self._pass_on(batch, outcomes, alone)
+
+    async def _probe(self, endpoint: Endpoint) -> None:
+        try:
+            await reader.probe(endpoint, self._multicall3, self._ports.config.chain_id)
+        except (TooLarge, Permanent) as error:
+            # An endpoint that cannot be probed is at fault, not the wallets that were to be read from it.
+            raise NodeBehind(f"probe: {error}") from error
+
+    async def _ask(self, endpoint: Endpoint, batch: Batch) -> tuple[list[Outcome], list[Touch]]:
+        ports = self._ports
+        # The branch is noted before the pin is chosen: a reorg in between makes the reading refused, never wrong.
+        branch, asked_at = ports.view.branch, trio.current_time()
+        pin = await choose_pin(ports, endpoint, batch)
+        plan = [(self._plans[touch.asset], touch.wallet) for touch in batch.touches]
+        try:
+            values = await reader.read(endpoint, self._multicall3, ports.config.chain_id, pin, plan)
+        except NodeBehind as error:
+            if await is_orphaned(endpoint, pin):
+                raise OrphanedBlock(f"block {pin.number} is not on the chain any more") from error
+            raise
+        return self._sort(batch, values, pin, branch, asked_at)
+
+    def _sort(
+        self, batch: Batch, values: Sequence[int | reader.Failure], pin: Pin, branch: int, asked_at: float
+    ) -> tuple[list[Outcome], list[Touch]]:
+        """Readings, and failures of wallets that were alone; the others that failed are asked for alone."""
+        outcomes: list[Outcome] = []
+        alone: list[Touch] = []
+        for touch, value in zip(batch.touches, values, strict=True):
+            if isinstance(value, int):
+                outcomes.append(Reading(touch, value, pin.number, pin.hash, branch, asked_at))
+            elif len(batch.touches) == 1:
+                outcomes.append(Failed(touch, value.reason, branch))
+            else:
+                alone.append(touch)
+        return outcomes, alone
+
+    async def _refused(self, batch: Batch, error: NodeError) -> None:
+        if len(batch.touches) > 1:
+            self._size.refused(len(batch.touches))
+            self._ports.hand.split(batch)
+            return
+        await self._pass_on(batch, [Failed(batch.touches[0], str(error), self._ports.view.branch)], [])
+
+    async def _pass_on(self, batch: Batch, outcomes: list[Outcome], alone: list[Touch]) -> None:
+        if outcomes:
+            with self._ports.readings.lane(batch.live).inlet() as inlet:
+                await inlet.send(tuple(outcomes))
+        self._ports.hand.landed(batch, alone)

@@ -1,0 +1,234 @@
+"""One closing of one asset: asks a range of blocks for its logs, registers what they touched as one errand, and sees it through.
+
+A closing by timer is a *whole* one: it asks for everything above `confirmed`, of the next healthy endpoint in turn, so that each block is
+asked for twice. A closing by a pushed head asks for what is new, by the block's hash where that is one block. The checkpoint's step
+is in the errand: the writer takes it in the transaction that ends it, or drops the closing where somebody else moved first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from actors.config import AssetConfig
+from actors.errand import Errand, Item
+from actors.errors import DecodeError, NodeBehind, NodeError, TooLarge, Transient
+from actors.evm.block import Header
+from actors.evm.logs import LogEvent, RangeSize, decode_log, filter_for
+from actors.evm.pool import Endpoint
+from actors.log import get_logger
+from actors.messages import Covered, Marks, Move, Raised, Touch
+from actors.ports import ChainPorts
+from actors.pushes import PushWatch
+from actors.reorg import Reorgs
+from actors.store import checkpoint, holders
+from actors.store.holders import RowState
+
+MOST_WALLETS = 50_000
+log = get_logger("closing")
+
+
+@dataclass
+class Span:
+    """What was found in blocks `first` to `last`: each wallet's newest event."""
+
+    first: int
+    last: int
+    events: dict[bytes, LogEvent] = field(default_factory=dict)
+    ids: set[tuple[bytes, int, int]] = field(default_factory=set)
+
+    def add(self, event: LogEvent) -> None:
+        """Take in one log."""
+        self.ids.add((event.block_hash, event.index, event.block))
+        for wallet in event.wallets:
+            known = self.events.get(wallet)
+            if known is None or event.block >= known.block:
+                self.events[wallet] = event
+
+
+@dataclass(frozen=True)
+class Closed:
+    """What a closing came to. `more`: the range was longer than one closing, or the closing was dropped: go on at once."""
+
+    more: bool
+
+
+class Closer:
+    """Closes one asset's ranges, one after the other."""
+
+    def __init__(self, ports: ChainPorts, asset: AssetConfig, reorgs: Reorgs, watch: PushWatch) -> None:
+        self._ports, self._asset, self._reorgs, self._watch = ports, asset, reorgs, watch
+        self._filter = filter_for(asset.triggers)
+        self._range = RangeSize(ports.config.max_log_blocks)
+        self._answered_by: Endpoint | None = None
+        self._lies = False
+        self.marks: Marks | None = None
+
+    def socket_lies(self) -> bool:
+        """Whether logs of the last closing but one are still unpushed; asked once."""
+        lies, self._lies = self._lies, False
+        return lies
+
+    async def close(self, whole: bool) -> Closed:
+        """One closing. Raises NodeError, with the `endpoint` that is at fault where one is."""
+        ports = self._ports
+        marks = await ports.store.patiently(checkpoint.load, self._asset.checkpoint)
+        if marks is None:
+            raise Transient(f"checkpoint {self._asset.checkpoint} is gone")
+        self.marks = marks
+        endpoint = ports.pool.turn() if whole else await ports.pool.pick()
+        try:
+            return await self._close(endpoint, marks, whole)
+        except NodeError as error:
+            error.endpoint = endpoint  # type: ignore[attr-defined]  # the catcher holds it against who was asked
+            raise
+
+    async def _close(self, endpoint: Endpoint, marks: Marks, whole: bool) -> Closed:
+        target = await self._target(endpoint, whole)
+        if target.number < marks.last_block:
+            # A head below the checkpoint proves nothing: that node is behind.
+            raise NodeBehind(f"head {target.number} is below the checkpoint {marks.last_block}")
+        if not self._follows(target, marks) and await self._reorgs.look(marks, endpoint):
+            return Closed(more=True)
+        first = _first_block(marks) if whole else marks.last_block + 1
+        if first > target.number:
+            self._ports.view.closed = target
+            return Closed(more=False)
+        branch = self._ports.view.branch
+        span = await self.gather(endpoint, first, target)
+        if span.last < target.number:
+            part = await endpoint.header(span.last)
+            if part is None:
+                raise NodeBehind(f"has no block {span.last}")
+            more, target = True, part
+        else:
+            more = False
+        errand = await self._register(endpoint, span, marks, target, branch, whole)
+        await self.see_through(errand)
+        if not errand.dropped:
+            self._note(target, span, errand)
+        return Closed(more or errand.dropped)
+
+    def _note(self, target: Header, span: Span, errand: Errand) -> None:
+        self._ports.view.closed = target
+        if errand.move is not None:
+            self.marks = errand.move.target
+        self._ports.metrics.closings.labels(self._asset.name).inc()
+        self._lies = self._watch.closed(self._asset.name, span.ids) and self._ports.config.follow == "logs"
+
+    async def _target(self, endpoint: Endpoint, whole: bool) -> Header:
+        """The block to close up to: the pushed head, or the head of the endpoint that is asked."""
+        ports = self._ports
+        if not whole and ports.view.head is not None:
+            return ports.view.head
+        head = await endpoint.header("latest")
+        if head is None:
+            raise NodeBehind("has no head")
+        ports.saw_head(head)
+        return head
+
+    def _follows(self, target: Header, marks: Marks) -> bool:
+        """Whether the target is the child of the block that was closed last: then no reorg lies between."""
+        closed = self._ports.view.closed
+        return closed is not None and closed.number == marks.last_block == target.number - 1 and target.parent == closed.hash
+
+    async def gather(self, endpoint: Endpoint, first: int, target: Header) -> Span:
+        """The logs of a range, in pages that the provider takes, up to as many wallets as one closing holds."""
+        if first == target.number:
+            span = Span(first, first)
+            await self._page(endpoint, {"blockHash": "0x" + target.hash.hex()}, span)
+            return span
+        span = Span(first, first - 1)
+        while span.last < target.number and len(span.events) < MOST_WALLETS:
+            start = span.last + 1
+            end = min(target.number, start + self._range.current - 1)
+            try:
+                await self._page(endpoint, {"fromBlock": hex(start), "toBlock": hex(end)}, span)
+            except TooLarge as error:
+                if start == end and self._range.current == 1:
+                    raise
+                self._range.refused(error.hint)
+            else:
+                self._range.accepted()
+                span.last = end
+        return span
+
+    async def _page(self, endpoint: Endpoint, where: Mapping[str, str], span: Span) -> None:
+        for entry in await endpoint.logs({**self._filter, **where}):
+            event = self._decode(entry)
+            if event is not None and not event.removed:
+                span.add(event)
+
+    def _decode(self, entry: dict[str, Any]) -> LogEvent | None:
+        """A log that does not decode is counted, shown and skipped."""
+        try:
+            return decode_log(self._asset.triggers, entry)
+        except DecodeError as error:
+            self._ports.metrics.logs_undecodable.labels(self._asset.name).inc()
+            log.warning("log does not decode", asset=self._asset.name, reason=str(error))
+            return None
+
+    async def _register(
+        self, endpoint: Endpoint, span: Span, marks: Marks, target: Header, branch: int, whole: bool
+    ) -> Errand:
+        rows = await self._ports.store.patiently(holders.look_up, self._asset, list(span.events))
+        self._judge(span, rows, marks, endpoint, whole)
+        items = self.items(span, rows, branch)
+        move = Move(0, self._ports.config.name, self._asset.checkpoint, branch, marks, _step(marks, target, whole), target.hash)
+        self._ports.metrics.touches.labels(self._asset.name, "live").inc(len(items))
+        return self._ports.book.register("closing", self._ports.config.name, self._asset.name, items, move)
+
+    def items(self, span: Span, rows: Mapping[bytes, RowState], branch: int) -> list[Item]:
+        """What is left to do about all wallets of a span."""
+        return [item for wallet, event in span.events.items() for item in self._item(wallet, event, rows, branch)]
+
+    def _item(self, wallet: bytes, event: LogEvent, rows: Mapping[bytes, RowState], branch: int) -> list[Item]:
+        """What is left to do about a wallet: nothing, move its block, raise its set-aside block, or read it."""
+        row = rows.get(wallet)
+        if row is None or not row.tracked:
+            return []
+        touch = Touch(self._asset.name, wallet, event.block, event.block)
+        if row.aside:
+            return [Raised(touch, branch)]
+        if row.read_block is None or row.read_block < event.block:
+            return [touch]
+        if row.blocknumber is None or row.blocknumber < event.block:
+            return [Covered(touch, branch)]
+        return []
+
+    def _judge(
+        self, span: Span, rows: Mapping[bytes, RowState], marks: Marks, endpoint: Endpoint, whole: bool
+    ) -> None:
+        """Logs of the second asking whose rows know nothing of them were withheld the first time."""
+        first_by, self._answered_by = self._answered_by, endpoint
+        if not whole or marks.confirmed is None:
+            return
+        withheld = sum(
+            event.block <= marks.last_block and row.tracked and not row.aside and (row.blocknumber or -1) < event.block
+            for wallet, event in span.events.items()
+            if (row := rows.get(wallet)) is not None
+        )
+        if withheld:
+            self._ports.metrics.logs_withheld.labels(self._ports.config.name).inc(withheld)
+            log.warning("logs were withheld the first time", asset=self._asset.name, wallets=withheld)
+            if first_by is not None and first_by is not endpoint:
+                self._ports.pool.failed(first_by, Transient("withheld logs"))
+
+    async def see_through(self, errand: Errand) -> None:
+        """Send what is unfinished of a closing, and wait until it has ended."""
+        await self._ports.send(errand, live=True)
+        await errand.done.wait()
+
+
+def _first_block(marks: Marks) -> int:
+    """Where a whole closing begins: a checkpoint that another program wrote is asked for itself, too."""
+    return marks.last_block if marks.confirmed is None else marks.confirmed + 1
+
+
+def _step(marks: Marks, target: Header, whole: bool) -> Marks:
+    """The marks after a closing up to `target`."""
+    last = max(marks.last_block, target.number)
+    if not whole:
+        return Marks(last, marks.confirmed)
+    return Marks(last, min(marks.last_block, target.number))

@@ -1,0 +1,110 @@
+"""Errands say when work is done: one closing, one tick, one page of repairs or one backfill window is one errand.
+
+They live beside the mailboxes, so they outlive every actor. An errand is registered whole, in one step without an await, before its
+first item is sent; it holds wallets, not counts, so a redelivery finishes nothing twice; it ends once.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import trio
+
+from actors.messages import Covered, Move, Raised, Settle, Touch
+
+Kind = Literal["closing", "tick", "repair", "backfill"]
+Item = Touch | Covered | Raised
+Key = tuple[str, bytes]
+
+
+def touch_of(item: Item) -> Touch:
+    """The touch inside whatever travels for it."""
+    return item if isinstance(item, Touch) else item.touch
+
+
+def key_of(item: Item) -> Key:
+    """Which row an item is about."""
+    touch = touch_of(item)
+    return touch.asset, touch.wallet
+
+
+@dataclass
+class Errand:
+    """Work that is open: `pending` holds what is unfinished, as it was sent, so that it can be sent again."""
+
+    id: int
+    kind: Kind
+    asset: str
+    chain: str
+    pending: dict[Key, Item]
+    requested: int
+    updated: int = 0
+    move: Move | None = None
+    dropped: bool = False
+    done: trio.Event = field(default_factory=trio.Event)
+
+
+class ErrandBook:
+    """All open errands of the process."""
+
+    def __init__(self) -> None:
+        self._ids = itertools.count(1)
+        self._open: dict[int, Errand] = {}
+
+    def register(self, kind: Kind, chain: str, asset: str, items: Iterable[Item], move: Move | None = None) -> Errand:
+        """Open an errand over the items, each named in it with its block; the move's errand id is filled in."""
+        number = next(self._ids)
+        own = [_with_errand(item, number) for item in items]
+        pending = {key_of(item): item for item in own}
+        errand = Errand(number, kind, asset, chain, pending, len(pending))
+        errand.move = None if move is None else replace(move, errand=number)
+        self._open[number] = errand
+        return errand
+
+    def open_of(self, kind: Kind, chain: str, asset: str | None = None) -> list[Errand]:
+        """The open errands of a kind, oldest first."""
+        return [e for e in self._open.values() if e.kind == kind and e.chain == chain and asset in (None, e.asset)]
+
+    def finish(self, errand: int, key: Key, updated: bool) -> None:
+        """One wallet of an errand is done; finishing it again, or one of an ended errand, does nothing."""
+        found = self._open.get(errand)
+        if found is None or found.pending.pop(key, None) is None:
+            return
+        found.updated += updated
+        if not found.pending and found.move is None:
+            self.end(errand)
+
+    def endable(self, finishing: Collection[tuple[int, Key]]) -> list[Move]:
+        """The moves of the closings that end once `finishing` (errand and wallet) is done, oldest first."""
+        doing: dict[int, set[Key]] = {}
+        for errand, key in finishing:
+            doing.setdefault(errand, set()).add(key)
+        return [
+            e.move for e in self._open.values() if e.move is not None and e.pending.keys() <= doing.get(e.id, frozenset())
+        ]
+
+    def end(self, errand: int) -> None:
+        """An errand is over, whatever is left in it."""
+        found = self._open.pop(errand, None)
+        if found is not None:
+            found.done.set()
+
+    def drop(self, errand: int) -> None:
+        """An errand is given up: whoever waits for it begins anew from what is stored."""
+        if errand in self._open:
+            self._open[errand].dropped = True
+            self.end(errand)
+
+    def unsent(self, errand: Errand) -> tuple[list[Touch], list[Covered | Raised | Settle]]:
+        """What must be sent, or sent again: touches to the batcher, the rest to the writer."""
+        touches = [item for item in errand.pending.values() if isinstance(item, Touch)]
+        rest: list[Covered | Raised | Settle] = [i for i in errand.pending.values() if not isinstance(i, Touch)]
+        return touches, rest if errand.pending else [Settle(errand.id)]
+
+
+def _with_errand(item: Item, number: int) -> Item:
+    touch = replace(touch_of(item), errands=frozenset({number}))
+    return touch if isinstance(item, Touch) else replace(item, touch=touch)

@@ -1,0 +1,71 @@
+"""JSON-RPC 2.0 as bytes in and out. Whatever is no answer to the question is BadAnswer; an error is classified in `faults`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from actors.errors import BadAnswer, NodeError
+from actors.evm.faults import classify
+
+Call = tuple[str, Sequence[Any]]
+
+
+def request(number: int, method: str, params: Sequence[Any]) -> dict[str, Any]:
+    """One request object."""
+    return {"jsonrpc": "2.0", "id": number, "method": method, "params": list(params)}
+
+
+def encode(obj: Any) -> bytes:
+    """Compact JSON."""
+    return json.dumps(obj, separators=(",", ":")).encode()
+
+
+def decode(body: bytes | str) -> Any:
+    """Parse a body. Raises BadAnswer."""
+    try:
+        return json.loads(body)
+    except ValueError as error:
+        start = body[:1] if isinstance(body, str) else body[:1].decode(errors="replace")
+        what = "an HTML page" if start == "<" else "no JSON"
+        raise BadAnswer(f"answered {what}") from error
+
+
+def result(answer: Any, number: int, method: str) -> Any:
+    """The result inside one answer object. Raises BadAnswer, or the classified error."""
+    if not isinstance(answer, dict):
+        raise BadAnswer("the answer is not an object")
+    error = answer.get("error")
+    if error is not None and answer.get("id") in (number, None):
+        raise error_of(error, method)
+    if answer.get("id") != number:
+        raise BadAnswer("the answer has another id")
+    if "result" not in answer:
+        raise BadAnswer("the answer has neither result nor error")
+    return answer["result"]
+
+
+def error_of(error: Any, method: str) -> NodeError:
+    """The classified error of an answer's `error`."""
+    if not isinstance(error, dict):
+        return BadAnswer("the answer's error is not an object")
+    code = error.get("code")
+    message = str(error.get("message", ""))
+    return classify(code if isinstance(code, int) else None, message, error.get("data"), None, None, method)
+
+
+def results(answer: Any, numbers: Sequence[int], methods: Sequence[str]) -> list[Any]:
+    """A batch's results in the order asked; an item's error stands in its slot. Raises BadAnswer, or the error of the whole."""
+    if isinstance(answer, dict) and answer.get("error") is not None:
+        raise error_of(answer["error"], methods[0])
+    if not isinstance(answer, list):
+        raise BadAnswer("the answer to a batch is not an array")
+    by_id = {item.get("id"): item for item in answer if isinstance(item, dict)}
+    found: list[Any] = []
+    for number, method in zip(numbers, methods, strict=True):
+        try:
+            found.append(result(by_id.get(number), number, method))
+        except NodeError as error:
+            found.append(error)
+    return found

@@ -1,0 +1,190 @@
+"""The batcher's hand: every touch that it has taken and not passed on, merged by wallet. No Trio: plain state changes.
+
+It lives beside the mailboxes and outlives the batcher, whose next incarnation calls `recover` and goes on. A touch is in exactly one
+place: ready (in its lane), apart (to be asked for in a batch of its own making, after a refusal), or flying (in a call); what comes for
+a flying wallet waits until that call has landed, since the read may be older than the touch.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from itertools import islice
+
+from actors.errand import Key
+from actors.messages import Touch
+
+
+def key_of(touch: Touch) -> Key:
+    """Which row a touch is about."""
+    return touch.asset, touch.wallet
+
+
+def merge(old: Touch, new: Touch) -> Touch:
+    """One touch that serves both: the highest block, the event's block, all errands."""
+    newest = new if new.need >= old.need else old
+    events = [b for b in (old.event_block, new.event_block) if b is not None]
+    return replace(
+        newest,
+        event_block=max(events, default=None),
+        errands=old.errands | new.errands,
+        live=old.live or new.live,
+        repair=new.repair or old.repair,
+        suspect=old.suspect or new.suspect,
+    )
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Wallets to read in one call, at one pin. `failures`: how often a call for just these has failed."""
+
+    id: int
+    touches: tuple[Touch, ...]
+    live: bool
+    failures: int = 0
+
+    @property
+    def need(self) -> int:
+        """The block that the pin must not precede."""
+        return max(touch.need for touch in self.touches)
+
+
+class BatchSize:
+    """How many wallets go into one call: halved on refusal, back up by doubling when a full call succeeds."""
+
+    def __init__(self, most: int) -> None:
+        self._most = self.current = most
+
+    def refused(self, size: int) -> None:
+        """A call of `size` wallets was too large."""
+        self.current = max(1, min(self.current, size // 2))
+
+    def accepted(self, size: int) -> None:
+        """A call of `size` wallets went through."""
+        if size >= self.current:
+            self.current = min(self._most, self.current * 2)
+
+
+class Hand:
+    """See the module. `capacity`: how many ready touches each lane takes before its mailbox is left alone."""
+
+    def __init__(self, capacity: int = 5000) -> None:
+        self.capacity = capacity
+        self._ready: dict[bool, dict[Key, Touch]] = {True: {}, False: {}}
+        self._apart: dict[bool, deque[tuple[tuple[Key, ...], int]]] = {True: deque(), False: deque()}
+        self._parked: dict[Key, Touch] = {}
+        self._flying: dict[int, Batch] = {}
+        self._flying_keys: dict[Key, Touch] = {}
+        self._later: dict[Key, Touch] = {}
+        self._next_id = 0
+        self._apart_next = False
+
+    def __len__(self) -> int:
+        return sum(map(len, self._ready.values())) + len(self._parked) + len(self._flying_keys) + len(self._later)
+
+    def has_room(self, live: bool) -> bool:
+        """Whether the lane's mailbox may be taken from."""
+        return len(self._ready[live]) + len(self._later) + len(self._parked) < self.capacity
+
+    def put(self, touch: Touch) -> None:
+        """Take a touch in: merged with what is there, or kept for after the read in flight."""
+        key = key_of(touch)
+        if key in self._flying_keys:
+            self._put_later(key, touch)
+        elif key in self._parked:
+            self._parked[key] = merge(self._parked[key], touch)
+        elif touch.suspect:
+            self._set_apart((touch,), 0)
+        else:
+            self._put_ready(key, touch)
+
+    def _put_later(self, key: Key, touch: Touch) -> None:
+        flying = self._flying_keys[key]
+        if touch.need <= flying.need and touch.errands <= flying.errands and touch.repair == flying.repair:
+            return
+        waiting = self._later.get(key)
+        self._later[key] = touch if waiting is None else merge(waiting, touch)
+
+    def _put_ready(self, key: Key, touch: Touch) -> None:
+        old = self._ready[True].get(key) or self._ready[False].pop(key, None)
+        merged = touch if old is None else merge(old, touch)
+        self._ready[merged.live][key] = merged
+
+    def _set_apart(self, touches: tuple[Touch, ...], failures: int) -> None:
+        for touch in touches:
+            self._parked[key_of(touch)] = touch
+        live = any(touch.live for touch in touches)
+        self._apart[live].append((tuple(map(key_of, touches)), failures))
+
+    def next_batch(self, most: int, sweep: bool = True) -> Batch | None:
+        """The next wallets to read, now flying: live first. `sweep`: these too.
+
+        In a lane, what is ready and what is apart take turns, so that neither starves the other.
+        """
+        for live in (True, False) if sweep else (True,):
+            ready, apart = self._ready[live], self._apart[live]
+            if apart and (self._apart_next or not ready):
+                self._apart_next = False
+                keys, failures = apart.popleft()
+                return self._fly(tuple(self._parked.pop(key) for key in keys), live, failures)
+            if ready:
+                self._apart_next = True
+                return self._fly(tuple(ready.pop(key) for key in list(islice(ready, most))), live, 0)
+        return None
+
+    def _fly(self, touches: tuple[Touch, ...], live: bool, failures: int) -> Batch:
+        self._next_id += 1
+        batch = Batch(self._next_id, touches, live, failures)
+        self._flying[batch.id] = batch
+        self._flying_keys.update((key_of(touch), touch) for touch in touches)
+        return batch
+
+    def _end_flight(self, batch: Batch) -> bool:
+        if self._flying.pop(batch.id, None) is None:
+            return False
+        for touch in batch.touches:
+            del self._flying_keys[key_of(touch)]
+        return True
+
+    def landed(self, batch: Batch, alone: Iterable[Touch] = ()) -> None:
+        """The outcomes of a batch were passed on, but for `alone`, which are asked for one by one. Who waited is ready."""
+        if not self._end_flight(batch):
+            return
+        for touch in alone:
+            later = self._later.pop(key_of(touch), None)
+            merged = touch if later is None else merge(touch, later)
+            self._set_apart((replace(merged, suspect=True),), 0)
+        self._release(batch)
+
+    def again(self, batch: Batch) -> None:
+        """The batch's call failed by no fault of its wallets: the same ones are asked for again, at a new pin."""
+        if self._end_flight(batch):
+            self._set_apart(self._merged_with_later(batch), batch.failures + 1)
+
+    def split(self, batch: Batch) -> None:
+        """The batch was refused: each half is asked for by itself."""
+        if not self._end_flight(batch):
+            return
+        touches = self._merged_with_later(batch)
+        middle = len(touches) // 2
+        for half in (touches[:middle], touches[middle:]):
+            if half:
+                self._set_apart(half, 0)
+
+    def _merged_with_later(self, batch: Batch) -> tuple[Touch, ...]:
+        pairs = [(touch, self._later.pop(key_of(touch), None)) for touch in batch.touches]
+        return tuple(touch if later is None else merge(touch, later) for touch, later in pairs)
+
+    def _release(self, batch: Batch) -> None:
+        for touch in batch.touches:
+            later = self._later.pop(key_of(touch), None)
+            if later is not None:
+                self.put(later)
+
+    def recover(self) -> None:
+        """A new incarnation of the batcher: what was flying is asked for again."""
+        for batch in list(self._flying.values()):
+            self._end_flight(batch)
+            for touch in self._merged_with_later(batch):
+                self.put(touch)

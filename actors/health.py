@@ -1,0 +1,181 @@
+"""Whether the service does its job, judged from the view alone: pure functions that mask nothing themselves.
+
+`eth_health` has the first seed's shape and its 500 cases, `readiness` gives its reasons in words, `status`
+shows everything. `now` is monotonic (`trio.current_time()`); `at` is the wall clock in UTC, for the ages of
+events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from actors.view import AssetView, ChainView, EndpointFacts, ServiceView
+
+MAX_EVENT_LAG_SECS = 600.0
+# A closing is late when it is overdue by this many of its periods, and by this much at least.
+LATE_PERIODS = 3
+LATE_AT_LEAST_SECS = 15.0
+
+
+def eth_health(
+    view: ServiceView, max_event_lag_secs: float, now: float, at: datetime, asset: str | None = None
+) -> tuple[int, dict[str, Any]]:
+    """Status code and body for one asset: the named one (else KeyError), or the first of the config."""
+    shown = view.assets[asset] if asset is not None else next(iter(view.assets.values()), None)
+    if shown is None:
+        return 500, {"data": _seed_fields(["no asset is configured"], None, None, now)}
+    chain = view.chains[shown.chain]
+    errors = list(_health_errors(view, shown, chain, max_event_lag_secs, now, at))
+    return 500 if errors else 200, {"data": _seed_fields(errors, shown, chain, now)}
+
+
+def _seed_fields(
+    errors: list[str], asset: AssetView | None, chain: ChainView | None, now: float
+) -> dict[str, Any]:
+    return {
+        "errors": errors,
+        "connected": chain is not None and chain.is_connected(now),
+        "rpc_configured": chain is not None and chain.rpc_configured,
+        "last_block_seen": chain.head.number if chain is not None and chain.head is not None else None,
+        "checkpoint_block": asset.checkpoint_block if asset is not None else None,
+        "last_event_at": _iso(asset.last_event_at) if asset is not None else None,
+        "tracked_wallets": asset.tracked_wallets if asset is not None else 0,
+        "cached_wallets": asset.cached_wallets if asset is not None else 0,
+    }
+
+
+def _health_errors(
+    view: ServiceView, asset: AssetView, chain: ChainView, max_event_lag_secs: float, now: float, at: datetime
+) -> Iterator[str]:
+    if not chain.rpc_configured:
+        yield f"rpc is not configured for chain {chain.name}"
+    if not chain.is_connected(now):
+        yield f"not connected to chain {chain.name}{_because(chain.last_error)}"
+    if chain.head is None:
+        yield f"no block of chain {chain.name} was seen yet"
+    if not view.store_ok:
+        yield f"Postgres is unreachable{_because(view.store_error)}"
+    if not asset.follows:
+        return
+    if asset.checkpoint_block is None:
+        yield f"asset {asset.name} has no checkpoint yet"
+    # A process that has just started has not missed an event yet.
+    lag = (at - max(asset.last_event_at or view.started_at, view.started_at)).total_seconds()
+    if lag > max_event_lag_secs:
+        yield f"no event of asset {asset.name} for {lag:.0f} s, more than {max_event_lag_secs:g} s"
+
+
+def readiness(view: ServiceView, now: float) -> tuple[bool, list[str]]:
+    """Whether the service does its job, and in words why not."""
+    reasons = list(_reasons(view, now))
+    return not reasons, reasons
+
+
+def _reasons(view: ServiceView, now: float) -> Iterator[str]:
+    if not view.store_ok:
+        yield f"Postgres is unreachable{_because(view.store_error)}"
+    for chain in view.chains.values():
+        yield from _chain_reasons(chain, now)
+    for asset in view.assets.values():
+        yield from _asset_reasons(asset, now)
+    for actor in view.actors():
+        if actor["state"] != "running":
+            yield f"actor {actor['name']} is {actor['state']}{_because(actor['last_error'])}"
+
+
+def _chain_reasons(chain: ChainView, now: float) -> Iterator[str]:
+    if not chain.up(now):
+        why = "; ".join(f"{each.name}: {_why_down(each)}" for each in chain.endpoints())
+        yield f"chain {chain.name} has no healthy endpoint{_because(why)}"
+    elif chain.head is None:
+        yield f"no block of chain {chain.name} was seen yet"
+
+
+def _why_down(endpoint: EndpointFacts) -> str:
+    return "is on another chain" if endpoint.chain_ok is False else endpoint.last_error or "is down"
+
+
+def _asset_reasons(asset: AssetView, now: float) -> Iterator[str]:
+    if not asset.follows:
+        return
+    if asset.checkpoint_block is None:
+        yield f"asset {asset.name} is not closed yet"
+    elif asset.last_closed_at is not None:
+        since = now - asset.last_closed_at
+        if since > max(LATE_PERIODS * asset.closes_every_secs, LATE_AT_LEAST_SECS):
+            yield f"asset {asset.name} has not closed for {since:.0f} s, due: {asset.closes_every_secs:g} s"
+
+
+def status(view: ServiceView, now: float) -> dict[str, Any]:
+    """Everything, for /api/status: lists of objects, each with its `name`."""
+    ready, reasons = readiness(view, now)
+    return {
+        "started_at": _iso(view.started_at),
+        "ready": ready,
+        "reasons": reasons,
+        "postgres": {"ok": view.store_ok, "error": view.store_error},
+        "actors": [dict(actor) for actor in view.actors()],
+        "chains": [_chain(chain, now) for chain in view.chains.values()],
+        "endpoints": [
+            _endpoint(chain, each, now) for chain in view.chains.values() for each in chain.endpoints()
+        ],
+        "assets": [_asset(asset, now) for asset in view.assets.values()],
+        "mailboxes": [dict(mailbox) for mailbox in view.mailboxes()],
+    }
+
+
+def _chain(chain: ChainView, now: float) -> dict[str, Any]:
+    return {
+        "name": chain.name,
+        "connected": chain.is_connected(now),
+        "head": chain.head.number if chain.head is not None else None,
+        "closed": chain.closed.number if chain.closed is not None else None,
+        "branch": chain.branch,
+        "last_push_secs_ago": _ago(chain.last_push_at, now),
+        "last_error": chain.last_error,
+    }
+
+
+def _endpoint(chain: ChainView, endpoint: EndpointFacts, now: float) -> dict[str, Any]:
+    return {
+        "name": endpoint.name,
+        "chain": chain.name,
+        "up": endpoint in chain.up(now),
+        "head": endpoint.last_head,
+        "requests": endpoint.requests,
+        "failures": endpoint.failures,
+        "latency_secs": endpoint.latency_secs,
+        "last_error": endpoint.last_error,
+    }
+
+
+def _asset(asset: AssetView, now: float) -> dict[str, Any]:
+    return {
+        "name": asset.name,
+        "chain": asset.chain,
+        "checkpoint_block": asset.checkpoint_block,
+        "confirmed": asset.confirmed,
+        "last_closed_secs_ago": _ago(asset.last_closed_at, now),
+        "last_event_at": _iso(asset.last_event_at),
+        "tracked_wallets": asset.tracked_wallets,
+        "set_aside": asset.set_aside,
+        "ticks": asset.ticks,
+        "ticks_dropped": asset.ticks_dropped,
+        "tick_requested": asset.tick_requested,
+        "tick_updated": asset.tick_updated,
+        "last_tick_at": _iso(asset.last_tick_at),
+    }
+
+
+def _because(reason: str | None) -> str:
+    return f": {reason}" if reason else ""
+
+
+def _ago(then: float | None, now: float) -> float | None:
+    return None if then is None else round(max(0.0, now - then), 1)
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

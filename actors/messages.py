@@ -1,0 +1,134 @@
+"""What travels between the actors: touches to the batcher, outcomes to the writer. All frozen: actors share no objects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """The row as the repair found it: it may be overwritten by an older block only while it is still that row.
+
+    `fork` is the newest block that both branches share.
+    """
+
+    fork: int
+    was_block: int
+    was_updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Touch:
+    """A request to read one wallet of an asset again.
+
+    `need`: the block that the read must not precede (0: any). `event_block`: what goes to `blocknumber` (None: a sweep).
+    `block_hash`: the hash of block `need` as a log named it, a pin for free. `errands`: ids of all errands that wait for it.
+    """
+
+    asset: str
+    wallet: bytes
+    need: int = 0
+    event_block: int | None = None
+    block_hash: bytes | None = None
+    errands: frozenset[int] = frozenset()
+    live: bool = True
+    repair: Repair | None = None
+    suspect: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A wallet's sum at a block of a branch. `read_at` is the monotonic time in seconds at which it was asked for."""
+
+    touch: Touch
+    balance: int
+    block: int
+    block_hash: bytes
+    branch: int
+    read_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """A touch that the row's `read_block` already covers: only `blocknumber` is to move."""
+
+    touch: Touch
+    branch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A wallet that failed alone: to be set aside."""
+
+    touch: Touch
+    error: str
+    branch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """A touch of a wallet that is set aside: its stored block is raised, and the touch is finished by that."""
+
+    touch: Touch
+    branch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """An errand that may have nothing left to wait for: the writer ends it if so."""
+
+    errand: int
+
+
+Outcome = Reading | Covered | Failed | Raised | Settle
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """A checkpoint's two marks; `confirmed` is None in a row that another program wrote."""
+
+    last_block: int
+    confirmed: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A checkpoint's step, taken in the transaction that ends the closing `errand`. `block_hash` is that of `target.last_block`."""
+
+    errand: int
+    chain: str
+    name: str
+    branch: int
+    expect: Marks
+    target: Marks
+    block_hash: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class WriteBatch:
+    """One transaction of the writer. Readings hold each (asset, wallet) at most once; `now` is the monotonic clock, for ages.
+
+    `chains` maps each asset's name to its chain's.
+    """
+
+    readings: tuple[Reading, ...] = ()
+    covered: tuple[Covered, ...] = ()
+    failed: tuple[Failed, ...] = ()
+    raised: tuple[Raised, ...] = ()
+    moves: tuple[Move, ...] = ()
+    now: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class WriteResult:
+    """What the transaction did.
+
+    `refused`: touches whose outcome was of an older branch (not written, not finished); `moved`/`dropped`: closings by errand id;
+    `updated`: the (asset, wallet) whose value was stored.
+    """
+
+    refused: tuple[Touch, ...] = ()
+    moved: tuple[int, ...] = ()
+    dropped: tuple[int, ...] = ()
+    updated: frozenset[tuple[str, bytes]] = field(default_factory=frozenset)

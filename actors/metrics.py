@@ -1,0 +1,112 @@
+"""What is counted, by Prometheus' conventions, in an own registry: two systems in one process share no count.
+
+Actors count where things happen; gauges of what the view already knows are set when somebody asks. No label
+holds a wallet or a URL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+)
+from prometheus_client import generate_latest as generate
+
+from actors.view import ServiceView
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+LANES = ("live", "sweep")
+CAUSES = ("crash", "kill")
+EVENT_BUCKETS = (0.1, 0.25, 0.5, 1, 2, 3, 5, 8, 12, 15, 20, 30, 60, 120, 300, 600)
+Metric = TypeVar("Metric", Counter, Gauge)
+# They double every counter, and no dashboard of ours reads them.
+disable_created_metrics()  # type: ignore[no-untyped-call]
+
+
+class Metrics:
+    """All metrics, one attribute each; `render` gives Prometheus' text."""
+
+    def __init__(self) -> None:
+        registry = self.registry = CollectorRegistry()
+
+        def make(kind: Callable[..., Metric], name: str, about: str, *labels: str) -> Metric:
+            return kind(f"trueup_{name}", about, labels, registry=registry)
+
+        self.actor_restarts = make(Counter, "actor_restarts_total", "Restarts of an actor", "actor", "cause")
+        self.actor_up = make(Gauge, "actor_up", "1 while the actor runs", "actor")
+        self.requests = make(Counter, "requests_total", "Requests to nodes", "chain", "endpoint", "method")
+        self.node_errors = make(
+            Counter, "node_errors_total", "Errors of nodes by whose fault", "chain", "endpoint", "kind"
+        )
+        self.touches = make(Counter, "touches_total", "Requests to read a wallet again", "asset", "lane")
+        self.hints_dropped = make(Counter, "hints_dropped_total", "Hints dropped at a full lane", "chain")
+        self.readings = make(Counter, "readings_total", "Wallets read", "asset")
+        self.rows_written = make(Counter, "rows_written_total", "Rows whose value was stored", "asset")
+        self.set_aside = make(Gauge, "set_aside", "Wallets whose read fails, by their next attempt", "asset")
+        self.sweep_ticks = make(
+            Counter, "sweep_ticks_total", "Ticks of the sweep that were completed", "asset"
+        )
+        self.sweep_ticks_dropped = make(
+            Counter, "sweep_ticks_dropped_total", "Ticks due while one was open", "asset"
+        )
+        self.closings = make(Counter, "closings_total", "Closings that ended", "asset")
+        self.logs_withheld = make(
+            Counter, "logs_withheld_total", "Logs that only the second asking found", "chain"
+        )
+        self.logs_undecodable = make(
+            Counter, "logs_undecodable_total", "Logs skipped for their layout", "asset"
+        )
+        self.reorgs = make(Counter, "reorgs_total", "Reorgs seen", "chain")
+        self.reconnects = make(
+            Counter, "reconnects_total", "Sockets that ended and were opened anew", "chain"
+        )
+        self.checkpoint_block = make(Gauge, "checkpoint_block", "The checkpoint's marks", "asset", "mark")
+        self.head_block = make(Gauge, "head_block", "The newest block seen", "chain")
+        self.mailbox_messages = make(
+            Gauge, "mailbox_messages", "Messages that wait in a mailbox", "mailbox", "lane"
+        )
+        self.event_to_row_seconds = Histogram(
+            "trueup_event_to_row_seconds",
+            "From the event's block time to its row's commit",
+            ("asset",),
+            buckets=EVENT_BUCKETS,
+            registry=registry,
+        )
+        ProcessCollector(registry=registry)
+
+    def expect(self, chains: Iterable[str], assets: Iterable[str]) -> None:
+        """Show a 0 for what has not happened yet: a rate over a series that is not there is no 0."""
+        for chain in chains:
+            for counter in (self.hints_dropped, self.logs_withheld, self.reorgs, self.reconnects):
+                counter.labels(chain)
+        for asset in assets:
+            for lane in LANES:
+                self.touches.labels(asset, lane)
+            for counter in (self.readings, self.rows_written, self.closings, self.logs_undecodable):
+                counter.labels(asset)
+            for counter in (self.sweep_ticks, self.sweep_ticks_dropped):
+                counter.labels(asset)
+            self.event_to_row_seconds.labels(asset)
+
+    def observe(self, view: ServiceView) -> None:
+        """Set the gauges that the view knows."""
+        for actor in view.actors():
+            self.actor_up.labels(actor["name"]).set(actor["state"] == "running")
+            for cause in CAUSES:
+                self.actor_restarts.labels(actor["name"], cause)
+        for mailbox in view.mailboxes():
+            for lane in LANES:
+                self.mailbox_messages.labels(mailbox["name"], lane).set(mailbox[lane])
+        for asset in view.assets.values():
+            self.set_aside.labels(asset.name).set(asset.set_aside)
+
+    def render(self) -> bytes:
+        """Prometheus' text format."""
+        return generate(self.registry)

@@ -1,0 +1,75 @@
+"""Which block a call is pinned to.
+
+Live: the block that a log named by hash, where the endpoint honours hash pins, else a head that is not older than the events. Sweep: the
+newest closed block, or two behind the head where that is too old or nothing closes. Every retry chooses anew from a fresh head, since
+an old pin is pruned state before long.
+"""
+
+from __future__ import annotations
+
+import trio
+
+from actors.errors import NodeBehind
+from actors.evm.block import Header, Pin
+from actors.evm.pool import Endpoint
+from actors.hand import Batch
+from actors.ports import ChainPorts
+
+FRESH_HEAD_SECS = 2.0
+OLDEST_PIN = 64  # half of the 128 blocks whose state a full node keeps
+BEHIND_HEAD = 2
+
+
+async def choose_pin(ports: ChainPorts, endpoint: Endpoint, batch: Batch) -> Pin:
+    """A pin not older than the batch's touches. Raises NodeBehind where the endpoint has no such block."""
+    retry = batch.failures > 0
+    if batch.live:
+        newest = max(batch.touches, key=lambda touch: touch.need)
+        if newest.block_hash is not None and endpoint.hash_pins and not retry:
+            return Pin(newest.need, newest.block_hash, None)
+        header = _fresh_head(ports) if not retry else None
+        if header is None or header.number < batch.need:
+            header = await _head(ports, endpoint)
+    else:
+        closed = None if retry else ports.view.closed
+        header = closed if closed is not None and _is_recent(ports, closed) else await _settled(ports, endpoint)
+        if header.number < batch.need:
+            header = await _head(ports, endpoint)
+    if header.number < batch.need:
+        raise NodeBehind(f"has block {header.number}, block {batch.need} was asked for")
+    return Pin(header.number, header.hash, header)
+
+
+async def is_orphaned(endpoint: Endpoint, pin: Pin) -> bool:
+    """Whether the node has another block at the pin's number: then the pin is at fault, not the node."""
+    there = await endpoint.header(pin.number)
+    return there is not None and there.hash != pin.hash
+
+
+def _fresh_head(ports: ChainPorts) -> Header | None:
+    return ports.view.head if trio.current_time() - ports.head_seen_at <= FRESH_HEAD_SECS else None
+
+
+def _is_recent(ports: ChainPorts, closed: Header) -> bool:
+    head = ports.view.head
+    return head is not None and head.number - closed.number < OLDEST_PIN and _fresh_enough(ports)
+
+
+def _fresh_enough(ports: ChainPorts) -> bool:
+    """A head that nobody has confirmed for long says nothing about the closed block's age."""
+    return trio.current_time() - ports.head_seen_at <= max(ports.config.confirm_secs, ports.config.poll_interval_secs) * 2
+
+
+async def _head(ports: ChainPorts, endpoint: Endpoint) -> Header:
+    header = await endpoint.header("latest")
+    if header is None:
+        raise NodeBehind("has no head")
+    if ports.view.head is None or header.number > ports.view.head.number:
+        ports.saw_head(header)
+    return header
+
+
+async def _settled(ports: ChainPorts, endpoint: Endpoint) -> Header:
+    head = await _head(ports, endpoint)
+    header = await endpoint.header(max(0, head.number - BEHIND_HEAD))
+    return header or head

@@ -1,0 +1,95 @@
+"""What the system hands to the actors of one chain: mailboxes, errands, the node's pool, Postgres, and the views that the server shows.
+
+Everything here outlives the actors. `patiently` is the one way to wait for Postgres: a named retry, which is progress and no crash.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import trio
+
+from actors.config import AssetConfig, ChainConfig, SweeperConfig
+from actors.errand import Errand, ErrandBook
+from actors.errors import StoreDown
+from actors.evm.block import Header
+from actors.evm.pool import Pool
+from actors.hand import Hand
+from actors.log import get_logger
+from actors.mailbox import Bell, Mailbox
+from actors.messages import Outcome, Touch
+from actors.metrics import Metrics
+from actors.store.postgres import Database
+from actors.supervisor import Backoff
+from actors.view import AssetView, ChainView, ServiceView
+
+T = TypeVar("T")
+CHUNK = 200
+log = get_logger("ports")
+
+
+class Store:
+    """One connection to Postgres that waits while Postgres is away."""
+
+    def __init__(self, database: Database, view: ServiceView) -> None:
+        self.database, self._view = database, view
+
+    async def patiently(self, fn: Callable[..., T], *args: Any) -> T:
+        """Run a unit of work, again and again while Postgres is down; `/readyz` says why meanwhile."""
+        backoff = Backoff(0.1, 2.0)
+        while True:
+            try:
+                result = await self.database.run(fn, *args)
+            except StoreDown as error:
+                if self._view.store_ok:
+                    log.warning("waits for Postgres", reason=str(error))
+                self._view.store_ok, self._view.store_error = False, str(error)
+                await trio.sleep(backoff.after(0))
+            else:
+                self._view.store_ok, self._view.store_error = True, None
+                return result
+
+
+@dataclass
+class ChainPorts:
+    """One chain's ports."""
+
+    config: ChainConfig
+    assets: dict[str, AssetConfig]
+    sweeper: SweeperConfig
+    pool: Pool
+    store: Store
+    sweep_store: Store
+    touches: Mailbox[tuple[Touch, ...]]
+    readings: Mailbox[tuple[Outcome, ...]]
+    book: ErrandBook
+    view: ChainView
+    asset_views: dict[str, AssetView]
+    metrics: Metrics
+    hand: Hand = field(default_factory=Hand)
+    hand_bell: Bell = field(default_factory=Bell)
+    draining: bool = False
+    head_seen_at: float = float("-inf")
+
+    def saw_head(self, header: Header) -> None:
+        """Note the newest block that is known, by whatever way it came."""
+        self.view.head = header
+        self.head_seen_at = trio.current_time()
+        self.metrics.head_block.labels(self.config.name).set(header.number)
+
+    async def send(self, errand: Errand, live: bool) -> None:
+        """Send all that is unfinished of an errand; killed in between, the sender's next incarnation calls it again."""
+        touches, rest = self.book.unsent(errand)
+        with self.touches.lane(live).inlet() as inlet:
+            for chunk in chunks(touches):
+                await inlet.send(tuple(chunk))
+        with self.readings.lane(live).inlet() as outlet:
+            for outcomes in chunks(rest):
+                await outlet.send(tuple(outcomes))
+
+
+def chunks(items: Sequence[T]) -> list[Sequence[T]]:
+    """The items in messages of a bounded size."""
+    return [items[at : at + CHUNK] for at in range(0, len(items), CHUNK)]

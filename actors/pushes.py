@@ -1,0 +1,214 @@
+"""The socket: what a node pushes wakes the closings and hints at wallets, and no checkpoint rests on it.
+
+Reconnects back off with jitter, and the backoff resets after a good session. In `heads` a socket that pushes no head within `stall_secs`
+while HTTP has newer ones is replaced; in `logs` one that does not push what two closings have found.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections import deque
+from collections.abc import Callable, Collection, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import trio
+
+from actors.config import AssetConfig
+from actors.errors import DecodeError, NodeError, Transient, WrongChain
+from actors.evm.block import Header
+from actors.evm.logs import LogEvent, decode_log, filter_for
+from actors.evm.ws import Session, open_session
+from actors.log import get_logger
+from actors.messages import Raised, Touch
+from actors.ports import ChainPorts
+from actors.store import holders
+from actors.supervisor import Backoff
+
+HINTS_AT_ONCE = 1000
+BACKOFF_SECS = (1.0, 60.0)
+LogId = tuple[bytes, int, int]
+log = get_logger("socket")
+
+
+class PushWatch:
+    """Tells a socket that withholds logs from a quiet token: what closings found against what was pushed. Bounded."""
+
+    def __init__(self, most: int = 20_000) -> None:
+        self._pushed: deque[LogId] = deque(maxlen=most)
+        self._unpushed: dict[str, set[LogId]] = {}
+        self._since: int | None = None
+
+    def connected(self, head: int) -> None:
+        """A new subscription: logs up to `head` are not expected of it."""
+        self._since = head
+        self._unpushed.clear()
+
+    def disconnected(self) -> None:
+        """Nothing is expected while there is no socket."""
+        self._since = None
+
+    def pushed(self, found: LogId) -> None:
+        """A log was pushed."""
+        self._pushed.append(found)
+
+    def closed(self, asset: str, found: Collection[LogId]) -> bool:
+        """A closing found these logs: True when some of an earlier closing's were not pushed by now."""
+        if self._since is None:
+            return False
+        known, since = set(self._pushed), self._since
+        missing = {one for one in found if one[2] > since and one not in known}
+        before = self._unpushed.get(asset, set())
+        self._unpushed[asset] = missing
+        return bool(before - known)
+
+
+class Socket:
+    """One chain's subscription. `wake(whole)` wakes the chain's closings."""
+
+    def __init__(
+        self, ports: ChainPorts, assets: Mapping[str, AssetConfig], watch: PushWatch, wake: Callable[[bool], None]
+    ) -> None:
+        self._ports, self._assets, self._watch, self._wake = ports, assets, watch, wake
+        self._session_scope: trio.CancelScope | None = None
+        self._hints_send, self._hints = trio.open_memory_channel[tuple[str, LogEvent]](HINTS_AT_ONCE)
+        self._hints_dropped = 0
+
+    def reconnect(self) -> None:
+        """Leave this session: it does not deliver."""
+        log.warning("socket does not deliver, reconnects", chain=self._ports.config.name)
+        if self._session_scope is not None:
+            self._session_scope.cancel()
+
+    async def listen(self) -> None:
+        """Keep one session open for ever."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._hint_forever)
+            backoff = Backoff(*BACKOFF_SECS)
+            for url in itertools.cycle(self._ports.config.ws):
+                born = trio.current_time()
+                await self._try_session(url)
+                delay = backoff.after(trio.current_time() - born)
+                await trio.sleep(delay * random.uniform(0.5, 1.0))  # noqa: S311
+
+    async def _try_session(self, url: str) -> None:
+        view = self._ports.view
+        try:
+            with trio.CancelScope() as self._session_scope:
+                async with open_session(url) as session:
+                    await self._session(session)
+        except NodeError as error:
+            log.warning("socket failed", chain=self._ports.config.name, reason=str(error))
+            view.last_error = str(error)
+        finally:
+            self._watch.disconnected()
+            if view.connected:
+                view.connected = False
+                self._wake(True)
+        self._ports.metrics.reconnects.labels(self._ports.config.name).inc()
+
+    async def _session(self, session: Session) -> None:
+        config = self._ports.config
+        if int(await session.request("eth_chainId", []), 16) != config.chain_id:
+            raise WrongChain("the socket is on another chain")
+        subscriptions = await self._subscribe(session)
+        head = Header.from_json(await session.request("eth_getBlockByNumber", ["latest", False]))
+        self._ports.saw_head(head)
+        self._watch.connected(head.number)
+        self._ports.view.connected = True
+        log.info("subscribed", chain=config.name, follow=config.follow, connection=session.connection_id)
+        self._wake(True)
+        while True:
+            await self._next(session, subscriptions)
+
+    async def _subscribe(self, session: Session) -> dict[str, str]:
+        if self._ports.config.follow == "heads":
+            return {await session.subscribe("newHeads", None): ""}
+        return {
+            await session.subscribe("logs", dict(filter_for(asset.triggers))): name for name, asset in self._assets.items()
+        }
+
+    async def _next(self, session: Session, subscriptions: Mapping[str, str]) -> None:
+        with trio.move_on_after(self._ports.config.stall_secs) as quiet:
+            subscription, note = await session.next_note()
+        if quiet.cancelled_caught:
+            await self._check_silence()
+            return
+        self._ports.view.last_push_at = trio.current_time()
+        if subscription in subscriptions:
+            name = subscriptions[subscription]
+            if name:
+                self._take_log(name, note)
+            else:
+                self._take_head(note)
+
+    async def _check_silence(self) -> None:
+        """Nothing was pushed for `stall_secs`: in `heads` that is only right where HTTP has no newer head."""
+        if self._ports.config.follow != "heads":
+            return
+        known = self._ports.view.head
+        endpoint = await self._ports.pool.pick()
+        head = await endpoint.header("latest")
+        if head is not None and (known is None or head.number > known.number):
+            raise Transient(f"silent while the chain has moved on to block {head.number}")
+
+    def _take_head(self, note: dict[str, Any]) -> None:
+        self._ports.saw_head(Header.from_json(note))
+        self._wake(False)
+
+    def _take_log(self, name: str, note: dict[str, Any]) -> None:
+        try:
+            event = decode_log(self._assets[name].triggers, note)
+        except DecodeError:
+            return  # the closing counts and shows it
+        if event is None:
+            return
+        self._ports.asset_views[name].last_event_at = datetime.now(UTC)
+        if event.removed:
+            self._wake(True)
+            return
+        self._watch.pushed((event.block_hash, event.index, event.block))
+        try:
+            self._hints_send.send_nowait((name, event))
+        except trio.WouldBlock:
+            self._ports.metrics.hints_dropped.labels(self._ports.config.name).inc()
+
+    async def _hint_forever(self) -> None:
+        """Touch what was pushed, with one question to Postgres for all that waits."""
+        while True:
+            waiting = [await self._hints.receive()]
+            while len(waiting) < HINTS_AT_ONCE:
+                try:
+                    waiting.append(self._hints.receive_nowait())
+                except trio.WouldBlock:
+                    break
+            for name in dict.fromkeys(name for name, _ in waiting):
+                await self._hint(name, [event for of, event in waiting if of == name])
+
+    async def _hint(self, name: str, events: list[LogEvent]) -> None:
+        newest: dict[bytes, LogEvent] = {}
+        for event in events:
+            for wallet in event.wallets:
+                if wallet not in newest or event.block >= newest[wallet].block:
+                    newest[wallet] = event
+        rows = await self._ports.store.patiently(holders.look_up, self._assets[name], list(newest))
+        touches, raised = [], []
+        for wallet, event in newest.items():
+            row = rows.get(wallet)
+            if row is None or not row.tracked:
+                continue
+            touch = Touch(name, wallet, event.block, event.block, event.block_hash)
+            if row.aside:
+                raised.append(Raised(touch, self._ports.view.branch))
+            elif row.read_block is None or row.read_block < event.block:
+                touches.append(touch)
+        self._offer(tuple(touches), tuple(raised))
+
+    def _offer(self, touches: tuple[Touch, ...], raised: tuple[Raised, ...]) -> None:
+        """A hint that finds its lane full is dropped and counted: a closing finds it again."""
+        taken = (not touches or self._ports.touches.live.offer(touches)) and (
+            not raised or self._ports.readings.live.offer(raised)
+        )
+        if not taken:
+            self._ports.metrics.hints_dropped.labels(self._ports.config.name).inc(len(touches) + len(raised))

@@ -1,0 +1,131 @@
+"""A chain's branch in `trueup_chains`, and the blocks that trueup remembers of it in `trueup_blocks`.
+
+Every transaction that writes rows takes the branch `FOR SHARE` and refuses what was read on an older one; a
+reorg takes it for itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from actors.store.arrays import from_text, literal, text
+from actors.store.postgres import Conn
+
+KEPT_CLOSINGS = 256
+Block = tuple[int, bytes]
+
+
+def branch(conn: Conn, chain: str) -> int:
+    """The chain's branch: 0 until its first reorg."""
+    _ensure(conn, [chain])
+    row = conn.execute("select branch from trueup_chains where chain = %s", [chain]).fetchone()
+    return int(row[0]) if row else 0
+
+
+def share_branches(conn: Conn, chains: Iterable[str]) -> dict[str, int]:
+    """The branches, which no reorg can move until the transaction ends; locked in the order of their names."""
+    names = sorted(set(chains))
+    branches = _share(conn, names)
+    if len(branches) < len(names):
+        _ensure(conn, names)
+        branches = _share(conn, names)
+    return branches
+
+
+def _share(conn: Conn, names: Sequence[str]) -> dict[str, int]:
+    rows = conn.execute(
+        'select chain, branch from trueup_chains where chain = any(%s) order by chain collate "C" for share',
+        [names],
+    )
+    return {str(chain): int(number) for chain, number in rows}
+
+
+def _ensure(conn: Conn, names: Sequence[str]) -> None:
+    conn.execute(
+        "insert into trueup_chains (chain, branch) select unnest(%s::text[]), 0 on conflict do nothing",
+        [names],
+    )
+
+
+def remembered(conn: Conn, chain: str, above: int) -> list[Block]:
+    """The remembered blocks above a block, and the newest at or below it, in order. One number may have
+    several hashes.
+    """
+    rows = conn.execute(
+        """
+        select number, hash from trueup_blocks where chain = %(chain)s and number >= coalesce(
+            (select max(number) from trueup_blocks where chain = %(chain)s and number <= %(above)s), %(above)s + 1)
+        order by number, hash
+        """,
+        {"chain": chain, "above": above},
+    )
+    return [(int(number), from_text(value)) for number, value in rows]
+
+
+def newest_at_or_below(conn: Conn, chain: str, number: int, limit: int = KEPT_CLOSINGS) -> list[Block]:
+    """The newest remembered blocks at or below a block, newest first: where the search for a fork looks."""
+    rows = conn.execute(
+        "select number, hash from trueup_blocks where chain = %s and number <= %s order by number desc, hash limit %s",
+        [chain, number, limit],
+    )
+    return [(int(found), from_text(value)) for found, value in rows]
+
+
+def remember(conn: Conn, chain: str, blocks: Iterable[Block]) -> None:
+    """Remember blocks; those that are remembered already stay."""
+    if found := sorted(set(blocks)):
+        conn.execute(
+            """
+            insert into trueup_blocks (chain, number, hash)
+            select %s, b.number, b.hash from unnest(%s::bigint[], %s::text[]) b(number, hash) order by 2, 3
+            on conflict do nothing
+            """,
+            [chain, literal(number for number, _ in found), literal(text(value) for _, value in found)],
+        )
+
+
+def forget(conn: Conn, chain: str, blocks: Iterable[Block]) -> None:
+    """Forget orphaned blocks."""
+    found = sorted(set(blocks))
+    conn.execute(
+        """
+        delete from trueup_blocks t using unnest(%s::bigint[], %s::text[]) b(number, hash)
+        where t.chain = %s and t.number = b.number and t.hash = b.hash
+        """,
+        [literal(number for number, _ in found), literal(text(value) for _, value in found), chain],
+    )
+
+
+def prune(conn: Conn, chain: str, keep_above: int, keep: int = KEPT_CLOSINGS) -> None:
+    """Forget old blocks: all above `keep_above` stay, and so do those of the newest `keep` numbers at or
+    below it.
+    """
+    conn.execute(
+        """
+        delete from trueup_blocks where chain = %(chain)s and number <= (
+            select distinct number from trueup_blocks where chain = %(chain)s and number <= %(above)s
+            order by number desc offset %(keep)s limit 1)
+        """,
+        {"chain": chain, "above": keep_above, "keep": keep},
+    )
+
+
+def reorg(conn: Conn, chain: str, checkpoint_names: Sequence[str], fork: int) -> int:
+    """One transaction: the branch goes up by one, and the checkpoints above the fork go back to it. The new
+    branch.
+    """
+    with conn.transaction():
+        _ensure(conn, [chain])
+        conn.execute("select 1 from trueup_chains where chain = %s for update", [chain])
+        row = conn.execute("update trueup_chains set branch = branch + 1 where chain = %s returning branch", [chain]).fetchone()
+        assert row is not None
+        conn.execute(
+            """
+            update eth_indexer_checkpoints set updated_at = current_timestamp,
+                last_block = case when last_block > %(fork)s then %(fork)s else last_block end,
+                confirmed = case when confirmed > %(fork)s then %(fork)s else confirmed end
+            where name = any(%(names)s) and (last_block > %(fork)s or confirmed > %(fork)s)
+            """,
+            {"fork": fork, "names": list(checkpoint_names)},
+        )
+        return int(row[0])

@@ -1,0 +1,56 @@
+"""An asset's checkpoint in `eth_indexer_checkpoints`, the first seed's table, with trueup's second mark
+`confirmed`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from actors.messages import Marks
+from actors.store.postgres import Conn
+
+
+def load(conn: Conn, name: str) -> Marks | None:
+    """The checkpoint's marks; None where there is none, or one that never held a block."""
+    return load_many(conn, [name]).get(name)
+
+
+def load_many(conn: Conn, names: Sequence[str]) -> dict[str, Marks]:
+    """The marks of those checkpoints that have any."""
+    rows = conn.execute(
+        "select name, last_block, confirmed from eth_indexer_checkpoints where name = any(%s) and last_block is not null",
+        [list(names)],
+    )
+    return {name: Marks(last_block, confirmed) for name, last_block, confirmed in rows}
+
+
+def create(conn: Conn, name: str, head: int) -> None:
+    """Store the head as both marks, unless the checkpoint has a block already."""
+    conn.execute(
+        """
+        insert into eth_indexer_checkpoints as c (name, last_block, confirmed) values (%(name)s, %(head)s, %(head)s)
+        on conflict (name) do update
+            set last_block = excluded.last_block, confirmed = excluded.confirmed, updated_at = current_timestamp
+            where c.last_block is null
+        """,
+        {"name": name, "head": head},
+    )
+
+
+def lock(conn: Conn, names: Sequence[str]) -> None:
+    """Lock the checkpoints in one order for all, before they are moved in another."""
+    conn.execute("select 1 from eth_indexer_checkpoints where name = any(%s) order by name for update", [sorted(names)])
+
+
+def move(conn: Conn, name: str, expect: Marks, target: Marks) -> bool:
+    """Move the checkpoint if it is where it is expected. Already at its target counts as moved: a redelivery
+    is harmless.
+    """
+    moved = conn.execute(
+        """
+        update eth_indexer_checkpoints set last_block = %s, confirmed = %s, updated_at = current_timestamp
+        where name = %s and last_block is not distinct from %s and confirmed is not distinct from %s
+        """,
+        [target.last_block, target.confirmed, name, expect.last_block, expect.confirmed],
+    )
+    return moved.rowcount == 1 or load(conn, name) == target

@@ -1,0 +1,178 @@
+"""Reading an asset's rows: which of some wallets are tracked and how their rows stand, which rows are oldest,
+which are above a fork.
+
+`track` is `discover` (every wallet), `table` (those with a row) or a SELECT whose first column holds
+addresses in any case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg import sql
+
+from actors.config import AssetConfig
+from actors.store.arrays import from_text, literal, text
+from actors.store.names import table
+from actors.store.postgres import Conn
+
+ESTIMATE_FROM = 100_000
+PLACEHOLDERS_AT_ONCE = 10_000
+ZERO = "0x" + 40 * "0"
+# A time that Python has, whatever another program stored; `infinity` would fail every page that it is in.
+SAFE_TIME = sql.SQL("greatest(timestamp '0001-01-01', least(timestamp '9999-12-31', h.updated_at))")
+
+
+@dataclass(frozen=True, slots=True)
+class RowState:
+    """How a wallet stands: its row's columns, and whether it is tracked or set aside. Without a row it is as
+    old as a placeholder.
+    """
+
+    wallet: bytes
+    read_block: int | None
+    blocknumber: int | None
+    updated_at: datetime
+    tracked: bool
+    aside: bool
+
+
+def is_query(track: str) -> bool:
+    """Whether `track` is a SELECT of addresses."""
+    return track not in ("discover", "table")
+
+
+def addresses(track: str) -> sql.Composable:
+    """The operator's SELECT as a source of rows `t(address)`. A percent sign in it is no placeholder, and a
+    comment may end it.
+    """
+    query = track.strip().rstrip(";").replace("%", "%%")
+    return sql.SQL("(\n{}\n) t(address)").format(sql.SQL(query))
+
+
+def _is_wallet(column: sql.Composable) -> sql.Composed:
+    """Whether a text is a wallet as tables hold it. Whatever else another program keeps there must not reach
+    the sweep.
+    """
+    return sql.SQL("({0} ~ '^0x[0-9a-f]{{40}}$' and {0} <> {1})").format(column, sql.Literal(ZERO))
+
+
+def look_up(conn: Conn, asset: AssetConfig, wallets: Sequence[bytes]) -> dict[bytes, RowState]:
+    """The state of those of the wallets that are tracked or have a row, in one query."""
+    known: sql.Composable = sql.SQL("")
+    tracked: sql.Composable = sql.SQL("true")
+    if asset.track == "table":
+        tracked = sql.SQL("h.wallet is not null")
+    elif is_query(asset.track):
+        # A semi-join, so that Postgres may choose between an index and one pass over the operator's tables.
+        known = sql.SQL(
+            ", known as (select g.wallet from given g where exists (select from {} where lower(t.address::text) = g.wallet))"
+        ).format(addresses(asset.track))
+        tracked = sql.SQL("exists (select from known k where k.wallet = g.wallet)")
+    query = sql.SQL(
+        """
+        with given as (select distinct unnest(%(wallets)s::text[]) as wallet){known}
+        select g.wallet, h.read_block, h.blocknumber, case when h.wallet is null then timestamp '1970-01-01' else {time} end,
+            {tracked}, s.row_key is not null, h.wallet is not null
+        from given g left join {table} h on h.wallet = g.wallet
+        left join trueup_set_aside s on s.table_name = %(name)s and s.row_key = g.wallet
+        """
+    ).format(known=known, tracked=tracked, table=table(asset.table), time=SAFE_TIME)
+    rows = conn.execute(query, {"wallets": literal(text(w) for w in wallets), "name": asset.table})
+    states = [_state(row[:6]) for row in rows if row[4] or row[6]]
+    return {state.wallet: state for state in states}
+
+
+def _state(row: Sequence[Any]) -> RowState:
+    wallet, read_block, blocknumber, updated_at, tracked, aside = row
+    return RowState(from_text(wallet), read_block, blocknumber, updated_at, tracked, aside)
+
+
+def oldest(conn: Conn, asset: AssetConfig, limit: int) -> list[bytes]:
+    """The wallets of the oldest rows, oldest first. Rows that are set aside, or hold no wallet, are passed
+    over.
+
+    Which of many rows of one age come first is left to the index: to sort a million placeholders for each
+    tick would cost seconds.
+    """
+    query = sql.SQL(
+        """
+        select o.wallet from (
+            select h.wallet, h.updated_at from {table} h
+            where {valid} and not exists (
+                select from trueup_set_aside s where s.table_name = %(name)s and s.row_key = h.wallet)
+            order by h.updated_at limit %(limit)s
+        ) o order by o.updated_at, o.wallet
+        """
+    ).format(table=table(asset.table), valid=_is_wallet(sql.SQL("h.wallet")))
+    return [from_text(wallet) for (wallet,) in conn.execute(query, {"name": asset.table, "limit": limit})]
+
+
+def oldest_after(
+    conn: Conn, asset: AssetConfig, limit: int, after: tuple[datetime, str] | None, before: datetime
+) -> list[tuple[bytes, datetime]]:
+    """A page of the rows last read before a time, oldest first, from after (`updated_at`, wallet) on; the
+    rows that `oldest` takes.
+    """
+    query = sql.SQL(
+        """
+        select h.wallet, {time} from {table} h
+        where {valid} and h.updated_at < %(before)s
+            and (h.updated_at, h.wallet) > (coalesce(%(at)s::timestamp, '-infinity'), %(wallet)s) and not exists (
+            select from trueup_set_aside s where s.table_name = %(name)s and s.row_key = h.wallet)
+        order by h.updated_at, h.wallet limit %(limit)s
+        """
+    ).format(table=table(asset.table), time=SAFE_TIME, valid=_is_wallet(sql.SQL("h.wallet")))
+    at, wallet = after or (None, "")
+    rows = conn.execute(query, {"name": asset.table, "limit": limit, "before": before, "at": at, "wallet": wallet})
+    return [(from_text(wallet), updated_at) for wallet, updated_at in rows]
+
+
+def insert_placeholders(conn: Conn, asset: AssetConfig) -> int:
+    """Insert rows of 1970 for addresses of the SELECT that have none, a bounded number at once. How many were
+    inserted.
+    """
+    if not is_query(asset.track):
+        return 0
+    query = sql.SQL(
+        """
+        insert into {table} (wallet, balance, updated_at)
+        select c.wallet, 0, timestamp '1970-01-01'
+        from (select distinct lower(t.address::text) as wallet from {addresses}) c
+        where {valid} and not exists (select from {table} h where h.wallet = c.wallet)
+        order by c.wallet collate "C" limit %(limit)s
+        on conflict (wallet) do nothing
+        """
+    ).format(table=table(asset.table), addresses=addresses(asset.track), valid=_is_wallet(sql.SQL("c.wallet")))
+    return conn.execute(query, {"limit": PLACEHOLDERS_AT_ONCE}).rowcount
+
+
+def above(conn: Conn, asset: AssetConfig, fork: int, after: str, limit: int) -> list[RowState]:
+    """The rows that were read above the fork, in wallet order after the wallet `after` ("": from the first),
+    for repairs.
+
+    A row that exists is repaired whether or not it is tracked still.
+    """
+    query = sql.SQL(
+        """
+        select h.wallet, h.read_block, h.blocknumber, {time}, true, s.row_key is not null
+        from {table} h left join trueup_set_aside s on s.table_name = %(name)s and s.row_key = h.wallet
+        where h.read_block > %(fork)s and h.wallet > %(after)s and {valid}
+        order by h.wallet limit %(limit)s
+        """
+    ).format(table=table(asset.table), time=SAFE_TIME, valid=_is_wallet(sql.SQL("h.wallet")))
+    rows = conn.execute(query, {"name": asset.table, "fork": fork, "after": after, "limit": limit})
+    return [_state(row) for row in rows]
+
+
+def count(conn: Conn, asset: AssetConfig) -> int:
+    """How many rows the table has: exactly while it is small, by Postgres's own estimate from 100,000 on."""
+    name = table(asset.table)
+    row = conn.execute("select reltuples::bigint from pg_class where oid = to_regclass(%s)", [name.as_string(conn)]).fetchone()
+    if row and row[0] > ESTIMATE_FROM:
+        return int(row[0])
+    row = conn.execute(sql.SQL("select count(*) from {}").format(name)).fetchone()
+    return int(row[0]) if row else 0

@@ -1,0 +1,138 @@
+"""Writing an asset's rows.
+
+`balance`, `read_block` and `updated_at` move together, where the reading is not older than the row, or where
+a repair finds the row as it left it. `blocknumber` moves by its own rule in the same statement: up to the
+event's block; a repair first lowers it to the fork. One row a wallet in a statement, locked in wallet order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from psycopg import sql
+
+from actors.config import AssetConfig
+from actors.messages import Covered, Reading, Touch
+from actors.store.arrays import literal, text, times
+from actors.store.holders import SAFE_TIME
+from actors.store.names import table
+from actors.store.postgres import Conn
+
+# The database's local time at which the value was asked for; the clock's and not the transaction's, which may
+# have waited.
+READ_AT = sql.SQL("(clock_timestamp() - make_interval(secs => r.age))::timestamp")
+INPUT = sql.SQL(
+    "unnest(%(wallet)s::text[], %(balance)s::numeric[], %(block)s::bigint[], %(event)s::bigint[], %(age)s::float8[], "
+    "%(fork)s::bigint[], %(was_block)s::bigint[], %(was_at)s::timestamp[]) "
+    "r(wallet, balance, block, event, age, fork, was_block, was_at)"
+)
+UPSERT = sql.SQL(
+    """
+    insert into {table} as h (wallet, balance, blocknumber, read_block, updated_at)
+    select r.wallet, r.balance, r.event, r.block, {read_at} from {input} order by r.wallet collate "C"
+    on conflict (wallet) do update set
+        balance = case when {moves} then excluded.balance else h.balance end,
+        read_block = case when {moves} then excluded.read_block else h.read_block end,
+        updated_at = case when {moves} then excluded.updated_at else h.updated_at end,
+        blocknumber = greatest(h.blocknumber, excluded.blocknumber)
+    returning h.wallet, h.read_block
+    """
+)
+NEWER = sql.SQL("(h.read_block is null or excluded.read_block >= h.read_block)")
+UPDATE = sql.SQL(
+    """
+    update {table} h set
+        balance = case when {moves} then r.balance else h.balance end,
+        read_block = case when {moves} then r.block else h.read_block end,
+        updated_at = case when {moves} then {read_at} else h.updated_at end,
+        blocknumber = greatest(case when r.fork < h.blocknumber then r.fork else h.blocknumber end, r.event)
+    from {input} where h.wallet = r.wallet
+    returning h.wallet, h.read_block
+    """
+)
+NEWER_OR_REPAIR = sql.SQL(
+    "(h.read_block is null or r.block >= h.read_block or (h.read_block = r.was_block and {} = r.was_at))"
+).format(SAFE_TIME)
+COVER = sql.SQL(
+    """
+    update {table} h set
+        blocknumber = greatest(case when r.fork < h.blocknumber then r.fork else h.blocknumber end, r.event)
+    from unnest(%(wallet)s::text[], %(event)s::bigint[], %(fork)s::bigint[]) r(wallet, event, fork)
+    where h.wallet = r.wallet
+    """
+)
+
+
+def write_readings(conn: Conn, asset: AssetConfig, readings: Sequence[Reading], now: float) -> frozenset[bytes]:
+    """Write readings, each wallet's once; `now` is the monotonic time, for their ages. The wallets whose
+    value was stored.
+    """
+    plain = {r.touch.wallet: r for r in readings if r.touch.repair is None and asset.track != "table"}
+    others = {r.touch.wallet: r for r in readings if r.touch.wallet not in plain}
+    blocks: dict[str, int | None] = {}
+    if others:
+        _lock(conn, asset, [r.touch.wallet for r in readings])
+        blocks |= _execute(conn, asset, UPDATE, NEWER_OR_REPAIR, list(others.values()), now)
+        if asset.track != "table":  # a row that was deleted before its repair is a wallet like any other
+            plain |= {wallet: r for wallet, r in others.items() if text(wallet) not in blocks}
+    if plain:
+        blocks |= _execute(conn, asset, UPSERT, NEWER, list(plain.values()), now)
+    # A value was stored where, and only where, the row now names the reading's block.
+    return frozenset(r.touch.wallet for r in readings if blocks.get(text(r.touch.wallet)) == r.block)
+
+
+def _execute(
+    conn: Conn,
+    asset: AssetConfig,
+    statement: sql.SQL,
+    moves: sql.Composable,
+    readings: Sequence[Reading],
+    now: float,
+) -> dict[str, int | None]:
+    """The rows that the statement reached, with their `read_block` now."""
+    query = statement.format(table=table(asset.table), input=INPUT, read_at=READ_AT, moves=moves)
+    return dict(conn.execute(query, _columns(sorted(readings, key=lambda r: r.touch.wallet), now)).fetchall())
+
+
+def _columns(readings: Sequence[Reading], now: float) -> dict[str, Any]:
+    repairs = [r.touch.repair for r in readings]
+    return {
+        "wallet": literal(text(r.touch.wallet) for r in readings),
+        "balance": literal(r.balance for r in readings),
+        "block": literal(r.block for r in readings),
+        "event": literal(r.touch.event_block for r in readings),
+        "age": literal(max(0.0, now - r.read_at) for r in readings),
+        "fork": literal(repair.fork if repair else None for repair in repairs),
+        "was_block": literal(repair.was_block if repair else None for repair in repairs),
+        "was_at": times(repair.was_updated_at if repair else None for repair in repairs),
+    }
+
+
+def write_covered(conn: Conn, asset: AssetConfig, covered: Sequence[Covered]) -> None:
+    """Raise `blocknumber` of rows whose value is new enough already."""
+    events: dict[bytes, int | None] = {}
+    forks: dict[bytes, int | None] = {}
+    for touch in [c.touch for c in covered if _moves_blocknumber(c.touch)]:
+        events[touch.wallet] = max((b for b in (events.get(touch.wallet), touch.event_block) if b is not None), default=None)
+        forks[touch.wallet] = touch.repair.fork if touch.repair else forks.get(touch.wallet)
+    if not events:
+        return
+    wallets = sorted(events)
+    _lock(conn, asset, wallets)
+    columns = {
+        "wallet": literal(text(w) for w in wallets),
+        "event": literal(events[w] for w in wallets),
+        "fork": literal(forks[w] for w in wallets),
+    }
+    conn.execute(COVER.format(table=table(asset.table)), columns)
+
+
+def _moves_blocknumber(touch: Touch) -> bool:
+    return touch.event_block is not None or touch.repair is not None
+
+
+def _lock(conn: Conn, asset: AssetConfig, wallets: Sequence[bytes]) -> None:
+    """Lock rows in wallet order, since an UPDATE takes them in any; two writers would wait for each other."""
+    query = sql.SQL('select 1 from {} where wallet = any(%s::text[]) order by wallet collate "C" for no key update')
+    conn.execute(query.format(table(asset.table)), [literal(text(w) for w in sorted(wallets))])

@@ -1,0 +1,124 @@
+"""The writer's one transaction: rows, remembered blocks, set-aside wallets and checkpoints, together or not
+at all.
+
+Locks are taken in one order by every writer: chains by name, assets by table, wallets, blocks, set-aside
+rows, checkpoints by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar
+
+from actors.config import AssetConfig
+from actors.messages import Covered, Failed, Move, Raised, Reading, Touch, WriteBatch, WriteResult
+from actors.store import chain, checkpoint, set_aside
+from actors.store.postgres import Conn
+from actors.store.rows import write_covered, write_readings
+
+O = TypeVar("O", Reading, Covered, Failed, Raised)  # noqa: E741  # an outcome
+
+
+def write(conn: Conn, batch: WriteBatch, assets: Mapping[str, AssetConfig]) -> WriteResult:
+    """Write a batch, less the outcomes of an older branch, and make the moves that still hold."""
+    with conn.transaction():
+        return _Write(conn, batch, assets).run()
+
+
+class _Write:
+    def __init__(self, conn: Conn, batch: WriteBatch, assets: Mapping[str, AssetConfig]) -> None:
+        self._conn, self._batch, self._assets = conn, batch, assets
+        self._branches: dict[str, int] = {}
+        self._refused: list[Touch] = []
+
+    def run(self) -> WriteResult:
+        batch = self._batch
+        outcomes: list[Reading | Covered | Failed | Raised] = [
+            *batch.readings,
+            *batch.covered,
+            *batch.failed,
+            *batch.raised,
+        ]
+        chains = {self._assets[o.touch.asset].chain for o in outcomes} | {move.chain for move in batch.moves}
+        self._branches = chain.share_branches(self._conn, chains)
+        readings, covered = self._current(batch.readings), self._current(batch.covered)
+        failed, raised = self._current(batch.failed), self._current(batch.raised)
+        updated = self._write_rows(readings, covered)
+        self._remember(readings)
+        self._set_aside(readings, failed, raised)
+        moved = self._move()
+        dropped = tuple(move.errand for move in batch.moves if move.errand not in moved)
+        return WriteResult(tuple(self._refused), moved, dropped, updated)
+
+    def _current(self, outcomes: Iterable[O]) -> list[O]:
+        """The outcomes that are not of an older branch than the chain is on; the others are refused."""
+        kept: list[O] = []
+        for outcome in outcomes:
+            if outcome.branch < self._branches[self._assets[outcome.touch.asset].chain]:
+                self._refused.append(outcome.touch)
+            else:
+                kept.append(outcome)
+        return kept
+
+    def _write_rows(self, readings: Sequence[Reading], covered: Sequence[Covered]) -> frozenset[tuple[str, bytes]]:
+        updated: set[tuple[str, bytes]] = set()
+        names = {r.touch.asset for r in readings} | {c.touch.asset for c in covered}
+        for name in sorted(names, key=lambda name: self._assets[name].table):
+            asset = self._assets[name]
+            if own := [r for r in readings if r.touch.asset == name]:
+                stored = write_readings(self._conn, asset, own, self._batch.now)
+                updated |= {(name, wallet) for wallet in stored}
+            write_covered(self._conn, asset, [c for c in covered if c.touch.asset == name])
+        return frozenset(updated)
+
+    def _remember(self, readings: Sequence[Reading]) -> None:
+        """The blocks of readings above the asset's checkpoint: what a reorg would show in, wherever the
+        checkpoint stands.
+        """
+        read = {(r.touch.asset, r.block, r.block_hash) for r in readings}
+        assets = [self._assets[name] for name, _, _ in read]
+        marks = checkpoint.load_many(self._conn, sorted({a.checkpoint for a in assets})) if assets else {}
+        found: dict[str, set[chain.Block]] = {}
+        for name, number, value in read:
+            asset = self._assets[name]
+            mark = marks.get(asset.checkpoint)
+            if mark is None or number > mark.last_block:
+                found.setdefault(asset.chain, set()).add((number, value))
+        for name in sorted(found):
+            chain.remember(self._conn, name, found[name])
+
+    def _set_aside(self, readings: Sequence[Reading], failed: Sequence[Failed], raised: Sequence[Raised]) -> None:
+        """Failures first: a reading of this very batch may free the wallet again."""
+        set_aside.put(self._conn, failed, self._assets)
+        set_aside.raise_block(self._conn, raised, self._assets)
+        if readings:
+            set_aside.clear(self._conn, [(self._assets[r.touch.asset].table, r.touch.wallet, r.block) for r in readings])
+
+    def _move(self) -> tuple[int, ...]:
+        """Make the moves in the order of their errands; by errand, those that were made."""
+        moves = sorted(self._batch.moves, key=lambda move: move.errand)
+        if not moves:
+            return ()
+        checkpoint.lock(self._conn, sorted({move.name for move in moves}))
+        stored = checkpoint.load_many(self._conn, sorted({move.name for move in moves}))
+        moved: list[Move] = []
+        for at, move in enumerate(moves):
+            if self._branches[move.chain] != move.branch:
+                continue
+            # A redelivered batch finds the checkpoint at its last target: the moves on the way there were
+            # made as well.
+            passed = any(m.name == move.name and stored.get(m.name) == m.target for m in moves[at + 1 :])
+            if passed or checkpoint.move(self._conn, move.name, move.expect, move.target):
+                moved.append(move)
+        self._remember_closings(moved)
+        return tuple(move.errand for move in moved)
+
+    def _remember_closings(self, moved: Sequence[Move]) -> None:
+        for name in sorted({move.chain for move in moved}):
+            ends = [(m.target.last_block, m.block_hash) for m in moved if m.chain == name and m.block_hash is not None]
+            chain.remember(self._conn, name, [(number, value) for number, value in ends if value is not None])
+            own = {asset.checkpoint for asset in self._assets.values() if asset.chain == name}
+            marks = checkpoint.load_many(self._conn, sorted(own)).values()
+            if marks:
+                oldest = min(m.last_block if m.confirmed is None else m.confirmed for m in marks)
+                chain.prune(self._conn, name, oldest)

@@ -1,0 +1,170 @@
+"""The subscriber of one chain: follows it, and turns its logs into touches.
+
+Two kinds of tasks: one listens to the socket (`pushes.py`), whose notifications only wake and hint; one an asset closes ranges of
+blocks (`closing.py`), which is what the checkpoint rests on. On crash or kill: open closings live in the errand book and are sent again;
+repairs begin anew, since their orphaned blocks are still remembered. It subscribes first and closes after, so nothing falls between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import trio
+
+from actors.closing import Closer
+from actors.errors import DecodeError, NodeError
+from actors.evm.pool import Endpoint
+from actors.log import get_logger
+from actors.mailbox import Bell
+from actors.messages import Marks
+from actors.ports import ChainPorts
+from actors.pushes import PushWatch, Socket
+from actors.reorg import Reorgs
+from actors.store import chain as chain_store
+from actors.store import checkpoint
+from actors.supervisor import Backoff
+
+RETRY_SECS = (0.2, 10.0)
+A = TypeVar("A")
+T = TypeVar("T")
+log = get_logger("subscriber")
+
+
+class Wake:
+    """What an asset's closing task waits for: a pushed head, or a reason to close by timer at once."""
+
+    def __init__(self) -> None:
+        self.bell = Bell()
+        self.whole = True
+        self._whole_at = float("-inf")
+
+    def ring(self, whole: bool) -> None:
+        """`whole`: close everything above `confirmed`; else only what is new."""
+        self.whole |= whole
+        self.bell.ring()
+
+    def take(self) -> bool:
+        """Whether the next closing is a whole one."""
+        whole, self.whole = self.whole, False
+        if whole:
+            self._whole_at = trio.current_time()
+        return whole
+
+    async def wait(self, period_secs: float) -> None:
+        """Wait for a ring, or until the last whole closing is a period old: heads that keep coming must not put it off."""
+        with trio.move_on_at(self._whole_at + period_secs) as timer:
+            await self.bell.wait()
+        self.whole |= timer.cancelled_caught
+
+
+class Subscriber:
+    """One incarnation. See the module."""
+
+    def __init__(self, ports: ChainPorts) -> None:
+        self._ports = ports
+        self._followed = {name: asset for name, asset in ports.assets.items() if asset.triggers}
+        self._wakes = {name: Wake() for name in self._followed}
+        self._watch = PushWatch()
+        self._reorgs = Reorgs(ports)
+        self._socket = Socket(ports, self._followed, self._watch, self._wake_all)
+        self._booted = trio.Event()
+
+    def _wake_all(self, whole: bool) -> None:
+        for wake in self._wakes.values():
+            wake.ring(whole)
+
+    async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
+        """Follow the chain for ever."""
+        ports = self._ports
+        task_status.started()
+        for errand in ports.book.open_of("repair", ports.config.name):
+            ports.book.drop(errand.id)
+        ports.view.branch = await ports.store.patiently(chain_store.branch, ports.config.name)
+        for name in self._followed:
+            await self._boot(name)
+        async with trio.open_nursery() as nursery:
+            if ports.config.ws and self._followed:
+                nursery.start_soon(self._socket.listen)
+            for name in self._followed:
+                nursery.start_soon(self._close_forever, name)
+            if not self._followed:
+                nursery.start_soon(self._watch_heads)
+
+    async def _boot(self, name: str) -> None:
+        """A first boot stores the head as both marks, before anything is subscribed to."""
+        key = self._ports.assets[name].checkpoint
+        marks = await self._ports.store.patiently(checkpoint.load, key)
+        if marks is None:
+            head = await self._with_node(lambda endpoint: endpoint.header("latest"))
+            if head is not None:
+                await self._ports.store.patiently(checkpoint.create, key, head.number)
+            marks = await self._ports.store.patiently(checkpoint.load, key)
+        self._show(name, marks)
+
+    def _show(self, name: str, marks: Marks | None) -> None:
+        if marks is not None:
+            view = self._ports.asset_views[name]
+            view.checkpoint_block, view.confirmed = marks.last_block, marks.confirmed
+            gauge = self._ports.metrics.checkpoint_block
+            gauge.labels(name, "last_block").set(marks.last_block)
+            gauge.labels(name, "confirmed").set(marks.last_block if marks.confirmed is None else marks.confirmed)
+
+    async def _with_node(self, ask: Callable[[Endpoint], Awaitable[T | None]]) -> T:
+        """Ask endpoints until one answers with something: a named retry, which is progress."""
+        backoff = Backoff(*RETRY_SECS)
+        while True:
+            endpoint = await self._ports.pool.pick()
+            try:
+                answer = await ask(endpoint)
+            except NodeError as error:
+                self._ports.pool.failed(endpoint, error)
+            else:
+                if answer is not None:
+                    return answer
+            await trio.sleep(backoff.after(0))
+
+    async def _watch_heads(self) -> None:
+        """A chain without triggers only needs its reorgs seen, for what the sweep has read."""
+        while True:
+            await self._attempt(self._reorgs.look, Marks(-1, -1))
+            await trio.sleep(self._ports.config.poll_interval_secs)
+
+    async def _close_forever(self, name: str) -> None:
+        closer = Closer(self._ports, self._followed[name], self._reorgs, self._watch)
+        wake, config = self._wakes[name], self._ports.config
+        await self._resume(closer, name)
+        backoff = Backoff(*RETRY_SECS)
+        while True:
+            whole = wake.take()
+            outcome = await self._attempt(closer.close, whole)
+            self._show(name, closer.marks)
+            if outcome is None:
+                wake.whole |= whole
+                await trio.sleep(backoff.after(0))
+                continue
+            backoff = Backoff(*RETRY_SECS)
+            if closer.socket_lies():
+                self._socket.reconnect()
+            if outcome.more:
+                wake.whole |= whole
+                continue
+            period = config.confirm_secs if self._ports.view.connected else config.poll_interval_secs
+            await wake.wait(period)
+
+    async def _resume(self, closer: Closer, name: str) -> None:
+        """A closing that a dead incarnation left open is sent again, and seen through."""
+        for errand in self._ports.book.open_of("closing", self._ports.config.name, name):
+            await closer.see_through(errand)
+
+    async def _attempt(self, step: Callable[[A], Awaitable[T]], arg: A) -> T | None:
+        """One closing; a node's fault is noted and held against the endpoint that was asked, and None returned."""
+        try:
+            return await step(arg)
+        except (NodeError, DecodeError) as error:
+            endpoint: Endpoint | None = getattr(error, "endpoint", None)
+            if endpoint is not None and isinstance(error, NodeError):
+                self._ports.pool.failed(endpoint, error)
+            self._ports.view.last_error = str(error)
+            log.warning("closing failed", chain=self._ports.config.name, reason=str(error))
+            return None

@@ -1,0 +1,238 @@
+"""OTP's one-for-one supervision over one Trio nursery.
+
+Owns: one runner task a child, and inside it one fresh cancel scope an incarnation; a crash never reaches the shared nursery.
+Rules: a crash counts against one budget over all children and backs off; the backoff resets after `HEALTHY_SECS` of health; a kill
+restarts at once and is not counted. Children start in order, each ready before the next, and stop in reverse: asked by their `drain`
+where they have one, else cancelled. A failure of a first start before readiness is the boot's failure, as in OTP.
+Trio cannot kill a task that reaches no checkpoint: whoever blocks must do so in a thread.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+import trio
+
+from actors.errors import TrueupError
+
+HEALTHY_SECS = 10.0
+log = logging.getLogger("trueup.supervisor")
+
+
+class GaveUp(TrueupError):
+    """More crashes than the budget allows."""
+
+
+class Limits(Protocol):
+    """The supervisor's keys of the config."""
+
+    @property
+    def max_restarts(self) -> int: ...
+    @property
+    def within_secs(self) -> float: ...
+    @property
+    def backoff_initial_secs(self) -> float: ...
+    @property
+    def backoff_max_secs(self) -> float: ...
+
+
+@dataclass(frozen=True)
+class ChildSpec:
+    """How to start one actor, and how to stop it.
+
+    `run(task_status=…)` calls `started()` once it takes from its mailbox. `drain` asks it to end by itself, within the share of the
+    grace that `drain_share` gives it (of what is left); without `drain` it is cancelled.
+    """
+
+    name: str
+    run: Callable[..., Awaitable[None]]
+    restart: Literal["permanent", "transient"] = "permanent"
+    drain: Callable[[], None] | None = None
+    drain_share: float = 1.0
+
+
+class RestartBudget:
+    """Counts crashes in a sliding window, as `supervisor.erl` does: the new one is counted first, then compared."""
+
+    def __init__(self, max_restarts: int, within_secs: float) -> None:
+        self._most, self._within = max_restarts, within_secs
+        self._crashes: deque[float] = deque()
+
+    def allows(self, now: float) -> bool:
+        """Count a crash at `now`; False when that is one too many."""
+        self._crashes.append(now)
+        while self._crashes[0] < now - self._within:
+            self._crashes.popleft()
+        return len(self._crashes) <= self._most
+
+
+class Backoff:
+    """Doubling delays, which begin anew after a long enough life."""
+
+    def __init__(self, initial_secs: float, max_secs: float, healthy_secs: float = HEALTHY_SECS) -> None:
+        self._initial, self._max, self._healthy = initial_secs, max_secs, healthy_secs
+        self._next = initial_secs
+
+    def after(self, lived_secs: float) -> float:
+        """The delay to take after an attempt that lived this long."""
+        if lived_secs >= self._healthy:
+            self._next = self._initial
+        delay, self._next = self._next, min(self._next * 2, self._max)
+        return delay
+
+
+@dataclass
+class Child:
+    """One child's state: what the dashboard shows, and the handle that kills it."""
+
+    spec: ChildSpec
+    backoff: Backoff
+    state: str = "new"
+    restarts: int = 0
+    last_error: str | None = None
+    scope: trio.CancelScope | None = None
+    killed: bool = False
+    stopping: bool = False
+    ended: trio.Event = field(default_factory=trio.Event)
+
+
+@dataclass
+class _Readiness:
+    """Passes the first readiness on to the start, and notes every later one."""
+
+    child: Child
+    outer: trio.TaskStatus[Any] | None
+
+    def started(self, value: Any = None) -> None:
+        self.child.state = "running"
+        if self.outer is not None:
+            self.outer.started(value)
+            self.outer = None
+
+
+class Supervisor:
+    """Runs the children of `specs` until `stop` or until the budget is spent."""
+
+    def __init__(
+        self,
+        specs: Sequence[ChildSpec],
+        limits: Limits,
+        on_restart: Callable[[str, str], None] = lambda name, cause: None,
+    ) -> None:
+        self._limits, self._on_restart = limits, on_restart
+        self._budget = RestartBudget(limits.max_restarts, limits.within_secs)
+        self.children = {spec.name: Child(spec, self._new_backoff()) for spec in specs}
+
+    def _new_backoff(self) -> Backoff:
+        return Backoff(self._limits.backoff_initial_secs, self._limits.backoff_max_secs)
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Start all children in order; return when all have ended. Raises GaveUp, or a first start's own error."""
+        gave_up: BaseException | None = None
+        try:
+            async with trio.open_nursery() as nursery:
+                for child in self.children.values():
+                    await nursery.start(self._keep, child)
+                task_status.started()
+        except* GaveUp as group:
+            gave_up = first_of(group)
+        if gave_up is not None:
+            raise gave_up
+
+    def kill(self, name: str) -> bool:
+        """Cancel the current incarnation of a child, which restarts at once. False where there is none of that name."""
+        child = self.children.get(name)
+        if child is None or child.scope is None or child.stopping:
+            return False
+        child.killed = True
+        child.scope.cancel()
+        return True
+
+    async def stop(self, grace_secs: float) -> None:
+        """Stop the children in reverse order; return when all have ended, within the grace."""
+        deadline = trio.current_time() + grace_secs
+        for child in reversed(self.children.values()):
+            left = max(0.0, deadline - trio.current_time())
+            await self._stop_child(child, left * child.spec.drain_share)
+
+    async def _stop_child(self, child: Child, patience_secs: float) -> None:
+        child.stopping = True
+        if child.spec.drain is not None and child.state == "running":
+            child.spec.drain()
+            with trio.move_on_after(patience_secs):
+                await child.ended.wait()
+        if child.scope is not None:
+            child.scope.cancel()
+        with trio.move_on_after(patience_secs + 1):
+            await child.ended.wait()
+        if not child.ended.is_set():
+            log.error("%s does not stop", child.spec.name)
+
+    async def _keep(self, child: Child, *, task_status: trio.TaskStatus[None]) -> None:
+        outer: trio.TaskStatus[None] | None = task_status
+        try:
+            while not child.stopping:
+                born = trio.current_time()
+                readiness = _Readiness(child, outer)
+                error = await self._incarnation(child, readiness)
+                if outer is not None and readiness.outer is not None and error is not None:
+                    raise error
+                outer = None
+                if child.stopping or (error is None and not child.killed and child.spec.restart == "transient"):
+                    return
+                await self._pause(child, error, trio.current_time() - born)
+        finally:
+            child.state = "stopped"
+            child.ended.set()
+
+    async def _incarnation(self, child: Child, readiness: _Readiness) -> Exception | None:
+        """Run one incarnation; return what it crashed of, or None when it was killed, stopped or returned."""
+        error: Exception | None = None
+        child.killed, child.state = False, "starting"
+        with trio.CancelScope() as child.scope:
+            try:
+                await child.spec.run(task_status=readiness)
+            except trio.TrioInternalError:
+                raise
+            except Exception as caught:
+                error = caught
+            except BaseExceptionGroup as group:
+                cancelled, rest = group.split(trio.Cancelled)
+                if not isinstance(rest, ExceptionGroup) or cancelled is None:
+                    raise
+                error = rest
+                raise cancelled from None
+        return error
+
+    async def _pause(self, child: Child, error: Exception | None, lived_secs: float) -> None:
+        """Count the restart, and wait for what the backoff asks after a crash; a kill cuts the wait short."""
+        child.restarts += 1
+        cause = "kill" if child.killed and error is None else "crash"
+        self._on_restart(child.spec.name, cause)
+        if cause == "kill":
+            log.info("%s was killed, restarts", child.spec.name)
+            await trio.lowlevel.checkpoint()
+            return
+        error = error or RuntimeError("returned, although it is permanent")
+        child.last_error, child.state = _in_short(error), "backing off"
+        delay = child.backoff.after(lived_secs)
+        log.error("%s crashed, restarts in %.1f s: %s", child.spec.name, delay, child.last_error, exc_info=error)
+        if not self._budget.allows(trio.current_time()):
+            raise GaveUp(f"gives up after too many crashes, the last in {child.spec.name}: {child.last_error}")
+        with trio.CancelScope() as child.scope:
+            await trio.sleep(delay)
+
+
+def first_of(group: BaseExceptionGroup[Any]) -> BaseException:
+    """The first plain exception inside a group."""
+    inner = group.exceptions[0]
+    return first_of(inner) if isinstance(inner, BaseExceptionGroup) else inner
+
+
+def _in_short(error: BaseException) -> str:
+    leaf = first_of(error) if isinstance(error, BaseExceptionGroup) else error
+    return f"{type(leaf).__name__}: {leaf}".splitlines()[0][:300]

@@ -1,0 +1,218 @@
+"""The whole on one page: which actors there are, which mailboxes join them, and what each is handed.
+
+server ← everything · writer ← readings ← batcher (a chain) ← touches ← sweeper (an asset), subscriber (a chain) · chaos
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import trio
+
+from actors import chaos, server
+from actors.batcher import Batcher
+from actors.config import ChainConfig, Config
+from actors.errand import ErrandBook
+from actors.errors import ConfigError, StoreDown
+from actors.evm.http import HttpClient
+from actors.evm.pool import Pool
+from actors.log import get_logger
+from actors.mailbox import Mailbox
+from actors.messages import Outcome
+from actors.metrics import Metrics
+from actors.ports import ChainPorts, Store
+from actors.store import schema
+from actors.store.postgres import Database
+from actors.subscriber import Subscriber
+from actors.supervisor import ChildSpec, GaveUp, Supervisor, first_of
+from actors.sweeper import Sweeper
+from actors.view import AssetView, ChainView, ServiceView
+from actors.writer import Writer
+
+TOUCH_MESSAGES = 64
+READING_MESSAGES = 32
+log = get_logger("system")
+
+
+@dataclass
+class System:
+    """One process's actors and what outlives them."""
+
+    config: Config
+    client: HttpClient
+    metrics: Metrics = field(default_factory=Metrics)
+    book: ErrandBook = field(default_factory=ErrandBook)
+    readings: Mailbox[tuple[Outcome, ...]] = field(default_factory=lambda: Mailbox("readings", READING_MESSAGES))
+    bound_url: str | None = None
+
+    def __post_init__(self) -> None:
+        self.view = ServiceView(chains={}, assets={})
+        names = ("following", "sweeping", "writing", "writing-sweep")
+        self.databases = {name: Database(self.config.database.url, name) for name in names}
+        self.stores = {name: Store(database, self.view) for name, database in self.databases.items()}
+        self.chains = {chain.name: self._chain(chain) for chain in self.config.chains}
+        self.supervisor = Supervisor([], self.config.supervisor)
+        self.view.actors = self._actors
+        self.view.mailboxes = self._mailboxes
+        self.metrics.expect(self.chains, self.view.assets)
+
+    def _chain(self, chain: ChainConfig) -> ChainPorts:
+        assets = {asset.name: asset for asset in self.config.assets if asset.chain == chain.name}
+        pool = Pool(chain.http, chain.chain_id, self.client, trio.current_time)
+        pool.name = chain.name
+        view = ChainView(chain.name, rpc_configured=bool(chain.http), ws_configured=bool(chain.ws))
+        view.endpoints = lambda: pool.endpoints
+        self.view.chains[chain.name] = view
+        every = chain.confirm_secs if chain.ws else chain.poll_interval_secs
+        views = {n: AssetView(n, chain.name, follows=bool(a.triggers), closes_every_secs=every) for n, a in assets.items()}
+        self.view.assets.update(views)
+        pool.on_request = lambda endpoint, method: self.metrics.requests.labels(chain.name, endpoint, method).inc()
+        return ChainPorts(
+            config=chain,
+            assets=assets,
+            sweeper=self.config.sweeper,
+            pool=pool,
+            store=self.stores["following"],
+            sweep_store=self.stores["sweeping"],
+            touches=Mailbox(f"touches:{chain.name}", TOUCH_MESSAGES),
+            readings=self.readings,
+            book=self.book,
+            view=view,
+            asset_views=views,
+            metrics=self.metrics,
+        )
+
+    def _actors(self) -> list[dict[str, Any]]:
+        return [
+            {"name": name, "state": child.state, "restarts": child.restarts, "last_error": child.last_error}
+            for name, child in self.supervisor.children.items()
+        ]
+
+    def _mailboxes(self) -> list[dict[str, Any]]:
+        boxes: list[Mailbox[Any]] = [self.readings, *(ports.touches for ports in self.chains.values())]
+        return [{"name": box.name, "live": box.live.waiting(), "sweep": box.sweep.waiting()} for box in boxes]
+
+    def specs(self, sources: list[ChildSpec]) -> list[ChildSpec]:
+        """The children in start order: consumers first, then `sources`, whatever makes touches."""
+        specs = [ChildSpec("server", self._serve)] if self.config.server.bind else []
+        specs.append(ChildSpec("writer", self._write, drain=self.readings.close))
+        for name, ports in self.chains.items():
+            batch = partial(_run_batcher, ports)
+            specs.append(ChildSpec(f"batcher:{name}", batch, drain=partial(_drain_batcher, ports), drain_share=0.5))
+        return specs + sources
+
+    def service(self) -> list[ChildSpec]:
+        """All actors of `trueup run`."""
+        sources = []
+        for ports in self.chains.values():
+            for name, asset in ports.assets.items():
+                sources.append(ChildSpec(f"sweeper:{name}", partial(_run_sweeper, ports, asset)))
+        for name, ports in self.chains.items():
+            sources.append(ChildSpec(f"subscriber:{name}", partial(_run_subscriber, ports)))
+        if self.config.chaos.enabled and self.config.chaos.kill_every_secs:
+            sources.append(ChildSpec("chaos", self._chaos))
+        return self.specs(sources)
+
+    async def _serve(self, *, task_status: trio.TaskStatus[str]) -> None:
+        system, status = self, task_status
+
+        class Bound:
+            """Notes the address, then passes readiness on."""
+
+            def started(self, value: Any = None) -> None:
+                system.bound_url = value
+                status.started(value)
+
+        await server.run(
+            self.config.server,
+            self.config.chaos,
+            self.view,
+            self.metrics,
+            self.kill,
+            task_status=Bound(),
+        )
+
+    def kill(self, name: str) -> bool:
+        """Kill an actor by name."""
+        return self.supervisor.kill(name)
+
+    async def _write(self, *, task_status: trio.TaskStatus[None]) -> None:
+        stores = {True: self.stores["writing"], False: self.stores["writing-sweep"]}
+        await Writer(self.readings, stores, self.chains, self.book).run(task_status=task_status)
+
+    async def _chaos(self, *, task_status: trio.TaskStatus[None]) -> None:
+        every = self.config.chaos.kill_every_secs
+        await chaos.run(self.supervisor, every, random.Random(), task_status=task_status)  # noqa: S311
+
+    async def check(self) -> None:
+        """Refuse what cannot work, before anything is written: endpoints on another chain, Postgres away, tables without the columns."""
+        for ports in self.chains.values():
+            await ports.pool.check_chain()
+        reason = ""
+        with trio.move_on_after(self.config.supervisor.grace_secs):
+            while True:
+                try:
+                    await self.databases["following"].run(schema.check, self.config)
+                except StoreDown as error:
+                    reason = str(error)
+                    await trio.sleep(0.2)
+                else:
+                    return
+        raise ConfigError(f"database.url: Postgres does not answer: {reason or 'timed out'}")
+
+    async def run(
+        self,
+        specs: list[ChildSpec],
+        shutdown: Callable[[], Awaitable[object]],
+        *,
+        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        """Run the actors until `shutdown` returns, then stop them within the grace. Raises GaveUp."""
+        self.supervisor = Supervisor(specs, self.config.supervisor, self._count_restart)
+        fault: BaseException | None = None
+        try:
+            async with trio.open_nursery() as nursery:
+                await nursery.start(self.supervisor.run)
+                nursery.start_soon(self._stop_after, shutdown, nursery.cancel_scope)
+                task_status.started()
+        except* (GaveUp, ConfigError) as group:
+            fault = first_of(group)
+        finally:
+            await self._close()
+        if fault is not None:
+            raise fault
+
+    async def _stop_after(self, shutdown: Callable[[], Awaitable[object]], scope: trio.CancelScope) -> None:
+        await shutdown()
+        log.info("stops")
+        await self.supervisor.stop(self.config.supervisor.grace_secs)
+        scope.cancel()
+
+    async def _close(self) -> None:
+        with trio.move_on_after(2, shield=True):
+            for database in self.databases.values():
+                await database.aclose()
+
+    def _count_restart(self, actor: str, cause: str) -> None:
+        self.metrics.actor_restarts.labels(actor, cause).inc()
+
+
+async def _run_batcher(ports: ChainPorts, *, task_status: trio.TaskStatus[None]) -> None:
+    await Batcher(ports).run(task_status=task_status)
+
+
+def _drain_batcher(ports: ChainPorts) -> None:
+    ports.draining = True
+    ports.hand_bell.ring()
+
+
+async def _run_sweeper(ports: ChainPorts, asset: Any, *, task_status: trio.TaskStatus[None]) -> None:
+    await Sweeper(ports, asset).run(task_status=task_status)
+
+
+async def _run_subscriber(ports: ChainPorts, *, task_status: trio.TaskStatus[None]) -> None:
+    await Subscriber(ports).run(task_status=task_status)

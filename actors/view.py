@@ -1,0 +1,101 @@
+"""What the server shows: plain facts that the actors write and nobody waits for.
+
+The server alone reads them. A moment that is a float is monotonic (`trio.current_time()`), a datetime is UTC.
+What another object already knows is asked for when it is shown, through a callable, and never copied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from actors.evm.block import Header
+
+
+class EndpointFacts(Protocol):
+    """What is shown of an endpoint; `name` holds no secret."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def chain_ok(self) -> bool | None: ...
+    @property
+    def down_until(self) -> float: ...
+    @property
+    def failures(self) -> int: ...
+    @property
+    def last_error(self) -> str | None: ...
+    @property
+    def last_head(self) -> int | None: ...
+    @property
+    def latency_secs(self) -> float | None: ...
+    @property
+    def requests(self) -> int: ...
+
+
+def _nothing() -> list[Any]:
+    return []
+
+
+@dataclass
+class ChainView:
+    """One chain. Without `ws_configured` it is connected while one of its endpoints is up."""
+
+    name: str
+    rpc_configured: bool = False
+    ws_configured: bool = False
+    connected: bool = False
+    head: Header | None = None
+    closed: Header | None = None
+    branch: int = 0
+    last_push_at: float | None = None
+    last_error: str | None = None
+    endpoints: Callable[[], Sequence[EndpointFacts]] = _nothing
+
+    def up(self, now: float) -> list[EndpointFacts]:
+        """The endpoints that may be asked now."""
+        return [each for each in self.endpoints() if each.chain_ok is not False and each.down_until <= now]
+
+    def is_connected(self, now: float) -> bool:
+        """Whether news of the chain comes in, by whatever way is configured."""
+        return self.connected if self.ws_configured else bool(self.up(now))
+
+
+@dataclass
+class AssetView:
+    """One asset. `follows`: it has triggers, and so closings, one due every `closes_every_secs`."""
+
+    name: str
+    chain: str
+    follows: bool = True
+    closes_every_secs: float = 60.0
+    checkpoint_block: int | None = None
+    confirmed: int | None = None
+    last_closed_at: float | None = None
+    last_event_at: datetime | None = None
+    tracked_wallets: int = 0
+    cached_wallets: int = 0  # the first seed's cache of rows in memory; no set of wallets is held here
+    set_aside: int = 0
+    ticks: int = 0
+    ticks_dropped: int = 0
+    tick_requested: int = 0
+    tick_updated: int = 0
+    last_tick_at: datetime | None = None
+
+
+@dataclass
+class ServiceView:
+    """The whole service.
+
+    `actors` gives dicts of name, state, restarts and last_error; `mailboxes` of name, live and sweep.
+    """
+
+    chains: dict[str, ChainView]
+    assets: dict[str, AssetView]
+    actors: Callable[[], Sequence[dict[str, Any]]] = _nothing
+    mailboxes: Callable[[], Sequence[dict[str, Any]]] = _nothing
+    store_ok: bool = True
+    store_error: str | None = None
+    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))

@@ -1,0 +1,139 @@
+"""The writer: turns outcomes into rows, and moves the checkpoint in the same transaction.
+
+Takes: outcomes; the live lane over one connection, the sweep lane over another, so that a sweep's write never holds up an event's.
+On crash or kill: what was taken is held by its lane and written again, which changes nothing that was written. While Postgres is away it
+waits, and the mailboxes fill up behind it. On drain: it ends when both lanes are closed and empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+import psycopg
+import trio
+
+from actors.config import AssetConfig
+from actors.errand import ErrandBook, Key
+from actors.hand import key_of, merge
+from actors.log import get_logger
+from actors.mailbox import Lane, Mailbox
+from actors.messages import Covered, Failed, Move, Outcome, Raised, Reading, Settle, Touch, WriteBatch, WriteResult
+from actors.ports import ChainPorts, Store
+from actors.store.write import write
+
+MESSAGES_AT_ONCE = 25
+log = get_logger("writer")
+
+
+class Writer:
+    """One incarnation. See the module."""
+
+    def __init__(
+        self,
+        readings: Mailbox[tuple[Outcome, ...]],
+        stores: Mapping[bool, Store],
+        chains: Mapping[str, ChainPorts],
+        book: ErrandBook,
+    ) -> None:
+        self._readings, self._stores, self._book = readings, stores, book
+        self._chain_of = {asset: ports for ports in chains.values() for asset in ports.assets}
+        self._assets: dict[str, AssetConfig] = {n: a for ports in chains.values() for n, a in ports.assets.items()}
+
+    async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
+        """Until both lanes are closed and empty."""
+        async with trio.open_nursery() as nursery:
+            for live in (True, False):
+                nursery.start_soon(self._write_lane, self._readings.lane(live), self._stores[live])
+            task_status.started()
+
+    async def _write_lane(self, lane: Lane[tuple[Outcome, ...]], store: Store) -> None:
+        with lane.outlet() as outlet:
+            while True:
+                try:
+                    taken = await lane.take(outlet, MESSAGES_AT_ONCE)
+                except trio.EndOfChannel:
+                    return
+                await self._commit(store, [outcome for message in taken for outcome in message])
+                lane.finished()
+
+    async def _commit(self, store: Store, outcomes: Sequence[Outcome]) -> None:
+        """Write the outcomes, and end the errands that end by them."""
+        try:
+            await self._transact(store, outcomes)
+        except (psycopg.DataError, psycopg.IntegrityError) as error:
+            await self._isolate(store, outcomes, error)
+        # Two lanes may each have finished a part of one closing, neither of them the last: its move is then still to be made.
+        while moves := self._book.endable(()):
+            self._settle(await self._run(store, WriteBatch(moves=tuple(moves))), [])
+
+    async def _transact(self, store: Store, outcomes: Sequence[Outcome]) -> None:
+        batch = batch_of(outcomes, self._book)
+        if batch != WriteBatch():
+            result = await self._run(store, batch)
+            self._settle(result, [o.touch for o in outcomes if not isinstance(o, Settle)])
+
+    async def _run(self, store: Store, batch: WriteBatch) -> WriteResult:
+        return await store.patiently(write, replace(batch, now=trio.current_time()), self._assets)
+
+    async def _isolate(self, store: Store, outcomes: Sequence[Outcome], error: psycopg.Error) -> None:
+        """A value that one row's column cannot hold is that row's error: halve until it is alone, then set it aside."""
+        if len(outcomes) > 1:
+            middle = len(outcomes) // 2
+            for half in (outcomes[:middle], outcomes[middle:]):
+                await self._commit(store, half)
+            return
+        only = outcomes[0]
+        if not isinstance(only, Reading):
+            raise error
+        reason = str(error).splitlines()[0]
+        log.error("row cannot be written", asset=only.touch.asset, wallet="0x" + only.touch.wallet.hex(), reason=reason)
+        await self._commit(store, [Failed(only.touch, f"cannot be written: {reason}", only.branch)])
+
+    def _settle(self, result: WriteResult, touches: Iterable[Touch]) -> None:
+        """After the commit, without an await: what was refused goes back to the batcher, the rest is finished."""
+        refused = {(key_of(touch), number) for touch in result.refused for number in touch.errands}
+        for touch in result.refused:
+            ports = self._chain_of[touch.asset]
+            ports.hand.put(replace(touch, block_hash=None))
+            ports.hand_bell.ring()
+        for touch in touches:
+            key = key_of(touch)
+            for number in touch.errands:
+                if (key, number) not in refused:
+                    self._book.finish(number, key, key in result.updated)
+        for number in result.moved:
+            self._book.end(number)
+        for number in result.dropped:
+            log.warning("checkpoint was moved by someone else or by a reorg: closing is dropped")
+            self._book.drop(number)
+        self._count(result)
+
+    def _count(self, result: WriteResult) -> None:
+        for asset, _ in result.updated:
+            ports = self._chain_of[asset]
+            ports.metrics.rows_written.labels(asset).inc()
+
+
+def batch_of(outcomes: Sequence[Outcome], book: ErrandBook) -> WriteBatch:
+    """One transaction's worth: each row once, and the moves of the closings that these outcomes end."""
+    readings: dict[Key, Reading] = {}
+    for outcome in outcomes:
+        if isinstance(outcome, Reading):
+            key = key_of(outcome.touch)
+            readings[key] = _newer(readings[key], outcome) if key in readings else outcome
+    finishing = {(number, key_of(o.touch)) for o in outcomes if not isinstance(o, Settle) for number in o.touch.errands}
+    moves: list[Move] = book.endable(finishing)
+    return WriteBatch(
+        readings=tuple(readings.values()),
+        covered=tuple(o for o in outcomes if isinstance(o, Covered)),
+        failed=tuple(o for o in outcomes if isinstance(o, Failed)),
+        raised=tuple(o for o in outcomes if isinstance(o, Raised)),
+        moves=tuple(moves),
+    )
+
+
+def _newer(old: Reading, new: Reading) -> Reading:
+    """Of two readings of one wallet the newer one, serving the touches of both. A later branch is newer than any block."""
+    kept, other = (new, old) if (new.branch, new.block) >= (old.branch, old.block) else (old, new)
+    return replace(kept, touch=merge(other.touch, kept.touch))

@@ -1,0 +1,105 @@
+"""Reaches every await of every actor: counts them in a fixed run, and kills or raises at a chosen one in the next.
+
+An await is a trap that a task yields to Trio (a checkpoint). To kill, the actor's incarnation is cancelled while its task is parked there.
+To raise, the trap is taken back, as Trio itself does to deliver a cancellation, and the exception is thrown in its stead: whatever
+was waited for has then not happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import trio
+from trio.lowlevel import Abort, Instrument, Task
+
+from actors.supervisor import Child, Supervisor
+
+
+class Boom(Exception):
+    """A bug in an actor, as far as the supervisor can tell."""
+
+
+class Tap(Coroutine[Any, Any, Any]):
+    """A coroutine whose every yield passes `at_await` first, which may want an exception raised there."""
+
+    def __init__(self, inner: Any, at_await: Callable[[], BaseException | None]) -> None:
+        self._inner, self._at_await = inner, at_await
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def __await__(self) -> Any:
+        return self._inner.__await__()
+
+    def send(self, value: Any) -> Any:
+        return self._pass(self._inner.send(value))
+
+    def throw(self, *error: Any) -> Any:
+        return self._pass(self._inner.throw(*error))
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def _pass(self, trap: Any) -> Any:
+        error = self._at_await()
+        if error is None or not _taken_back(trap):
+            return trap
+        return self._pass(self._inner.throw(error))
+
+
+def _taken_back(trap: Any) -> bool:
+    abort = getattr(trap, "abort_func", None)
+    return abort is None or abort(_never_raised) is Abort.SUCCEEDED
+
+
+def _never_raised() -> None:
+    raise AssertionError("the waiting task was told to raise a cancellation that nobody sent")
+
+
+class Awaits(Instrument):
+    """Counts the awaits of the actors named by `which`; at number `at` it kills the actor, or raises `Boom` there."""
+
+    def __init__(self, which: Callable[[str], bool], at: int | None = None, kill: bool = True) -> None:
+        self._which, self._at, self._kill = which, at, kill
+        self.count = 0
+        self.struck: str | None = None
+        self.supervisor: Supervisor | None = None
+
+    def task_spawned(self, task: Task) -> None:
+        child = _child_of(task)
+        if child is not None and self._which(child.spec.name):
+            task.coro = Tap(task.coro, lambda: self._reached(child))
+
+    def _reached(self, child: Child) -> BaseException | None:
+        if child.state not in ("starting", "running") or child.stopping:
+            return None
+        self.count += 1
+        if self._at is None or self.count != self._at:
+            return None
+        self.struck = child.spec.name
+        if not self._kill:
+            return Boom(f"at await {self._at}")
+        assert self.supervisor is not None
+        self.supervisor.kill(child.spec.name)
+        return None
+
+
+def _child_of(task: Task) -> Child | None:
+    """The supervised child that a task belongs to: its own runner's, or an ancestor's."""
+    at: Task | None = task
+    while at is not None:
+        frame = getattr(at.coro, "cr_frame", None)
+        if at.name == "actors.supervisor.Supervisor._keep" and frame is not None:
+            child: Child = frame.f_locals["child"]
+            return child
+        at = at.parent_nursery.parent_task if at.parent_nursery is not None else None
+    return None
+
+
+def run_with(instrument: Awaits, main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """`trio.run` under the instrument, in an order of tasks that is the same in each run as far as the world allows."""
+    trio.run(main, instruments=[instrument])
+
+
+

@@ -1,0 +1,164 @@
+"""The batcher's hand loses nothing and merges what it may."""
+
+from __future__ import annotations
+
+import random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors.hand import Batch, BatchSize, Hand, key_of, merge
+from actors.messages import Touch
+
+A, B = b"\xaa" * 20, b"\xbb" * 20
+
+
+def touch(wallet: bytes = A, need: int = 0, *errands: int, live: bool = True, event: int | None = None) -> Touch:
+    return Touch("T", wallet, need, event, errands=frozenset(errands), live=live)
+
+
+def wallets(batch: Batch | None) -> list[bytes]:
+    assert batch is not None
+    return [one.wallet for one in batch.touches]
+
+
+def test_touches_of_one_wallet_merge_to_the_highest_block_and_all_errands() -> None:
+    merged = merge(touch(A, 7, 1, event=7), touch(A, 5, 2, event=5))
+    assert (merged.need, merged.event_block, merged.errands) == (7, 7, {1, 2})
+
+
+def test_a_sweep_merged_into_an_event_keeps_the_events_block_and_lane() -> None:
+    merged = merge(touch(A, 0, 1, live=False), touch(A, 9, 2, event=9))
+    assert (merged.live, merged.event_block) == (True, 9)
+
+
+def test_the_hash_belongs_to_the_highest_block() -> None:
+    low, high = Touch("T", A, 3, block_hash=b"3"), Touch("T", A, 4, block_hash=b"4")
+    assert merge(low, high).block_hash == merge(high, low).block_hash == b"4"
+
+
+def test_live_passes_sweep() -> None:
+    hand = Hand()
+    hand.put(touch(A, live=False))
+    hand.put(touch(B))
+    assert wallets(hand.next_batch(1)) == [B]
+    assert wallets(hand.next_batch(1)) == [A]
+    assert hand.next_batch(1) is None
+
+
+def test_a_batch_takes_no_more_than_asked() -> None:
+    hand = Hand()
+    for n in range(5):
+        hand.put(touch(bytes([n]) * 20))
+    assert [len(wallets(hand.next_batch(2))) for _ in range(3)] == [2, 2, 1]
+
+
+def test_a_touch_newer_than_a_read_in_flight_waits_for_the_next_one() -> None:
+    hand = Hand()
+    hand.put(touch(A, 5, 1))
+    batch = hand.next_batch(9)
+    assert batch is not None
+    hand.put(touch(A, 6, 2))
+    assert hand.next_batch(9) is None
+    hand.landed(batch)
+    second = hand.next_batch(9)
+    assert second is not None
+    assert (second.need, second.touches[0].errands) == (6, {2})
+
+
+def test_a_redelivery_of_what_is_in_flight_is_not_read_twice() -> None:
+    hand = Hand()
+    hand.put(touch(A, 5, 1))
+    batch = hand.next_batch(9)
+    assert batch is not None
+    hand.put(touch(A, 5, 1))
+    hand.landed(batch)
+    assert hand.next_batch(9) is None
+    assert len(hand) == 0
+
+
+def test_a_split_batch_is_asked_for_in_halves() -> None:
+    hand = Hand()
+    for n in range(4):
+        hand.put(touch(bytes([n]) * 20))
+    batch = hand.next_batch(9)
+    assert batch is not None
+    hand.split(batch)
+    assert [len(wallets(hand.next_batch(9))) for _ in range(2)] == [2, 2]
+
+
+def test_who_failed_among_others_is_asked_for_alone() -> None:
+    hand = Hand()
+    hand.put(touch(A))
+    hand.put(touch(B))
+    batch = hand.next_batch(9)
+    assert batch is not None
+    hand.landed(batch, alone=[batch.touches[0]])
+    assert wallets(hand.next_batch(9)) == [A]
+    assert hand.next_batch(9) is None
+
+
+def test_suspects_do_not_starve_and_are_not_starved() -> None:
+    hand = Hand()
+    for n in range(3):
+        hand.put(Touch("T", bytes([n]) * 20, suspect=True))
+        hand.put(touch(bytes([100 + n]) * 20))
+    kinds = [batch.touches[0].suspect for _ in range(6) if (batch := hand.next_batch(1))]
+    assert kinds == [False, True, False, True, False, True]
+
+
+def test_a_failed_batch_counts_its_failures() -> None:
+    hand = Hand()
+    hand.put(touch(A))
+    for failures in range(3):
+        batch = hand.next_batch(9)
+        assert batch is not None
+        assert batch.failures == failures
+        hand.again(batch)
+
+
+def test_the_size_halves_on_refusal_and_comes_back() -> None:
+    size = BatchSize(200)
+    size.refused(200)
+    size.refused(100)
+    assert size.current == 50
+    size.accepted(7)
+    assert size.current == 50
+    size.accepted(50)
+    size.accepted(100)
+    size.accepted(200)
+    assert size.current == 200
+
+
+@given(st.lists(st.integers(0, 7), max_size=60), st.integers(0, 2**32))
+def test_whatever_happens_every_errand_of_every_wallet_is_still_in_hand_until_it_lands(steps: list[int], seed: int) -> None:
+    """A random walk over all that can happen to a hand, its owner's death included."""
+    source, hand = random.Random(seed), Hand()
+    open_work: set[tuple[bytes, int]] = set()
+    flying: list[Batch] = []
+    for errand, step in enumerate(steps):
+        if step <= 2:
+            wallet = bytes([source.randrange(4)]) * 20
+            hand.put(touch(wallet, errand, errand, live=source.random() < 0.5))
+            open_work.add((wallet, errand))
+        elif step == 3 and (batch := hand.next_batch(source.randint(1, 3))):
+            flying.append(batch)
+        elif step == 4 and flying:
+            batch = flying.pop()
+            open_work -= {(t.wallet, e) for t in batch.touches for e in t.errands}
+            hand.landed(batch)
+        elif step == 5 and flying:
+            hand.split(flying.pop())
+        elif step == 6 and flying:
+            hand.again(flying.pop())
+        elif step == 7:
+            hand.recover()
+            flying.clear()
+    hand.recover()
+    seen: set[tuple[bytes, int]] = set()
+    while batch := hand.next_batch(3):
+        assert len({key_of(t) for t in batch.touches}) == len(batch.touches)
+        seen |= {(t.wallet, e) for t in batch.touches for e in t.errands}
+        hand.landed(batch)
+    assert seen == open_work
+    assert len(hand) == 0

@@ -1,0 +1,107 @@
+"""The metrics' names and labels, as a Prometheus reads them."""
+
+from __future__ import annotations
+
+from prometheus_client import Metric
+from prometheus_client.parser import text_string_to_metric_families
+
+from actors.metrics import Metrics
+from tests.views import actor, healthy
+
+
+def families(metrics: Metrics) -> dict[str, Metric]:
+    """What a scrape sees, by name."""
+    return {each.name: each for each in text_string_to_metric_families(metrics.render().decode())}
+
+
+def samples(metrics: Metrics) -> dict[tuple[str, ...], float]:
+    """Each sample by its name and its label values, in the order of the labels' names."""
+    return {
+        (sample.name, *sample.labels.values()): sample.value for family in families(metrics).values() for sample in family.samples
+    }
+
+
+COUNTERS = {
+    "actor_restarts": ("actor", "cause"),
+    "requests": ("chain", "endpoint", "method"),
+    "node_errors": ("chain", "endpoint", "kind"),
+    "touches": ("asset", "lane"),
+    "hints_dropped": ("chain",),
+    "readings": ("asset",),
+    "rows_written": ("asset",),
+    "sweep_ticks": ("asset",),
+    "sweep_ticks_dropped": ("asset",),
+    "closings": ("asset",),
+    "logs_withheld": ("chain",),
+    "logs_undecodable": ("asset",),
+    "reorgs": ("chain",),
+    "reconnects": ("chain",),
+}
+GAUGES = {
+    "actor_up": ("actor",),
+    "set_aside": ("asset",),
+    "checkpoint_block": ("asset", "mark"),
+    "head_block": ("chain",),
+    "mailbox_messages": ("mailbox", "lane"),
+}
+
+
+def test_every_counter_has_its_name_and_labels_and_ends_in_total() -> None:
+    metrics = Metrics()
+    for name, labels in COUNTERS.items():
+        getattr(metrics, name).labels(*labels).inc()
+    seen = families(metrics)
+    for name, labels in COUNTERS.items():
+        (sample,) = seen[f"trueup_{name}"].samples
+        assert (sample.name, sample.value) == (f"trueup_{name}_total", 1)
+        assert sorted(sample.labels) == sorted(labels)
+        assert seen[f"trueup_{name}"].type == "counter"
+
+
+def test_every_gauge_has_its_name_and_labels() -> None:
+    metrics = Metrics()
+    for name, labels in GAUGES.items():
+        getattr(metrics, name).labels(*labels).set(5)
+    seen = families(metrics)
+    for name, labels in GAUGES.items():
+        (sample,) = seen[f"trueup_{name}"].samples
+        assert (sample.name, sample.value) == (f"trueup_{name}", 5)
+        assert sorted(sample.labels) == sorted(labels)
+        assert seen[f"trueup_{name}"].type == "gauge"
+
+
+def test_the_time_from_event_to_row_is_a_histogram() -> None:
+    metrics = Metrics()
+    metrics.event_to_row_seconds.labels("AUDIO").observe(4)
+    seen = samples(metrics)
+    assert seen["trueup_event_to_row_seconds_count", "AUDIO"] == 1
+    assert seen["trueup_event_to_row_seconds_bucket", "AUDIO", "3.0"] == 0
+    assert seen["trueup_event_to_row_seconds_bucket", "AUDIO", "5.0"] == 1
+
+
+def test_two_systems_in_one_process_share_no_count() -> None:
+    one, other = Metrics(), Metrics()
+    one.closings.labels("AUDIO").inc()
+    assert ("trueup_closings_total", "AUDIO") not in samples(other)
+
+
+def test_what_has_not_happened_yet_is_shown_as_0() -> None:
+    metrics = Metrics()
+    metrics.expect(["ethereum"], ["AUDIO"])
+    seen = samples(metrics)
+    assert seen["trueup_reorgs_total", "ethereum"] == 0
+    assert seen["trueup_closings_total", "AUDIO"] == 0
+    assert seen["trueup_touches_total", "AUDIO", "sweep"] == 0
+
+
+def test_a_scrape_shows_what_the_view_knows() -> None:
+    metrics, view = Metrics(), healthy()
+    view.actors = lambda: [actor("server"), actor("writer", "backing off")]
+    view.assets["AUDIO"].set_aside = 4
+    metrics.observe(view)
+    seen = samples(metrics)
+    assert (seen["trueup_actor_up", "server"], seen["trueup_actor_up", "writer"]) == (1, 0)
+    assert seen["trueup_actor_restarts_total", "writer", "crash"] == 0
+    assert seen["trueup_mailbox_messages", "live", "readings"] == 3
+    assert seen["trueup_mailbox_messages", "sweep", "readings"] == 1
+    assert seen["trueup_set_aside", "AUDIO"] == 4

@@ -1,0 +1,203 @@
+"""The supervisor behaves as OTP's one-for-one, under virtual time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import trio
+import trio.testing
+
+from actors.supervisor import Backoff, ChildSpec, GaveUp, RestartBudget, Supervisor
+
+
+@dataclass(frozen=True)
+class Limits:
+    max_restarts: int = 10
+    within_secs: float = 60
+    backoff_initial_secs: float = 0.1
+    backoff_max_secs: float = 5
+
+
+class Actor:
+    """An actor that notes its births and deaths, and crashes when told to."""
+
+    def __init__(self, name: str, record: list[str]) -> None:
+        self.name, self.record = name, record
+        self.born = 0
+        self.crash = trio.Event()
+
+    async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
+        self.born += 1
+        self.record.append(f"{self.name} starts")
+        task_status.started()
+        try:
+            await self.crash.wait()
+        finally:
+            self.record.append(f"{self.name} ends")
+        self.crash = trio.Event()
+        raise ValueError("boom")
+
+
+def test_the_budget_counts_a_crash_before_it_compares() -> None:
+    budget = RestartBudget(2, 10)
+    assert [budget.allows(now) for now in (0, 1, 2)] == [True, True, False]
+
+
+def test_the_budget_forgets_crashes_older_than_the_period() -> None:
+    budget = RestartBudget(1, 10)
+    assert [budget.allows(now) for now in (0, 11, 22, 23)] == [True, True, True, False]
+
+
+def test_the_backoff_doubles_to_its_bound_and_begins_anew_after_health() -> None:
+    backoff = Backoff(0.1, 0.5)
+    assert [backoff.after(0) for _ in range(4)] == [0.1, 0.2, 0.4, 0.5]
+    assert backoff.after(10) == 0.1
+
+
+async def test_children_start_in_order_and_stop_in_reverse(nursery: trio.Nursery) -> None:
+    record: list[str] = []
+    actors = [Actor(name, record) for name in "abc"]
+    supervisor = Supervisor([ChildSpec(a.name, a.run) for a in actors], Limits())
+    await nursery.start(supervisor.run)
+    assert record == ["a starts", "b starts", "c starts"]
+    await supervisor.stop(10)
+    assert record[3:] == ["c ends", "b ends", "a ends"]
+
+
+async def test_a_crash_restarts_its_child_after_the_backoff_and_leaves_siblings_alone(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    record: list[str] = []
+    one, two = Actor("one", record), Actor("two", record)
+    supervisor = Supervisor([ChildSpec("one", one.run), ChildSpec("two", two.run)], Limits())
+    await nursery.start(supervisor.run)
+    began = trio.current_time()
+    one.crash.set()
+    while one.born < 2:
+        await trio.sleep(0.01)
+    assert trio.current_time() - began == pytest.approx(0.1, abs=0.011)
+    assert two.born == 1
+    assert supervisor.children["one"].last_error == "ValueError: boom"
+    assert supervisor.children["one"].restarts == 1
+    await supervisor.stop(1)
+
+
+async def test_a_kill_restarts_at_once_and_is_not_counted(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    actor = Actor("one", [])
+    causes: list[tuple[str, str]] = []
+    supervisor = Supervisor([ChildSpec("one", actor.run)], Limits(max_restarts=0), lambda *what: causes.append(what))
+    await nursery.start(supervisor.run)
+    began = trio.current_time()
+    for born in range(2, 30):
+        assert supervisor.kill("one")
+        await trio.testing.wait_all_tasks_blocked()
+        assert actor.born == born
+    assert trio.current_time() == began
+    assert set(causes) == {("one", "kill")}
+    await supervisor.stop(1)
+
+
+async def test_a_kill_cuts_a_backoff_short(nursery: trio.Nursery, autojump_clock: trio.testing.MockClock) -> None:
+    actor = Actor("one", [])
+    supervisor = Supervisor([ChildSpec("one", actor.run)], Limits(backoff_initial_secs=100, backoff_max_secs=100))
+    await nursery.start(supervisor.run)
+    actor.crash.set()
+    await trio.testing.wait_all_tasks_blocked()
+    began = trio.current_time()
+    assert supervisor.kill("one")
+    await trio.testing.wait_all_tasks_blocked()
+    assert (actor.born, trio.current_time()) == (2, began)
+    await supervisor.stop(1)
+
+
+def test_one_crash_too_many_gives_up(autojump_clock: trio.testing.MockClock) -> None:
+    async def crash(*, task_status: trio.TaskStatus[None]) -> None:
+        task_status.started()
+        await trio.lowlevel.checkpoint()
+        raise ValueError("again")
+
+    async def main() -> None:
+        with pytest.raises(GaveUp, match="ValueError: again"):
+            await Supervisor([ChildSpec("one", crash)], Limits(max_restarts=3)).run()
+
+    trio.run(main, clock=autojump_clock)
+
+
+async def test_a_first_start_that_fails_is_the_boots_failure() -> None:
+    async def refuse(*, task_status: trio.TaskStatus[None]) -> None:
+        raise OSError("port is taken")
+
+    with pytest.RaisesGroup(pytest.RaisesExc(OSError, match="port is taken")):
+        await Supervisor([ChildSpec("server", refuse)], Limits()).run()
+
+
+async def test_a_transient_child_that_returns_is_not_restarted() -> None:
+    births: list[int] = []
+
+    async def once(*, task_status: trio.TaskStatus[None]) -> None:
+        births.append(1)
+        task_status.started()
+        await trio.lowlevel.checkpoint()
+
+    await Supervisor([ChildSpec("job", once, restart="transient")], Limits()).run()
+    assert births == [1]
+
+
+async def test_a_crash_inside_an_actors_own_nursery_is_a_crash_like_any_other(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    births: list[int] = []
+
+    async def grouped(*, task_status: trio.TaskStatus[None]) -> None:
+        births.append(1)
+        async with trio.open_nursery() as inner:
+            inner.start_soon(trio.sleep_forever)
+            task_status.started()
+            await trio.lowlevel.checkpoint()
+            if len(births) == 1:
+                raise KeyError("inside")
+
+    supervisor = Supervisor([ChildSpec("one", grouped)], Limits())
+    await nursery.start(supervisor.run)
+    while len(births) < 2:
+        await trio.sleep(0.01)
+    assert supervisor.children["one"].last_error == "KeyError: 'inside'"
+    await supervisor.stop(1)
+
+
+async def test_stop_asks_a_child_that_can_drain_and_waits_for_it(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    record: list[Any] = []
+    asked = trio.Event()
+
+    async def drain(*, task_status: trio.TaskStatus[None]) -> None:
+        task_status.started()
+        await asked.wait()
+        await trio.sleep(3)
+        record.append("drained")
+
+    supervisor = Supervisor([ChildSpec("one", drain, drain=asked.set)], Limits())
+    await nursery.start(supervisor.run)
+    await supervisor.stop(10)
+    assert record == ["drained"]
+
+
+async def test_stop_cancels_what_drains_longer_than_the_grace(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    supervisor = Supervisor([ChildSpec("one", _never_ends, drain=lambda: None)], Limits())
+    await nursery.start(supervisor.run)
+    began = trio.current_time()
+    await supervisor.stop(5)
+    assert trio.current_time() - began == pytest.approx(5)
+    assert supervisor.children["one"].state == "stopped"
+
+
+async def _never_ends(*, task_status: trio.TaskStatus[None]) -> None:
+    task_status.started()
+    await trio.sleep_forever()

@@ -1,0 +1,100 @@
+"""The whole system on a real chain and a real Postgres, inside a test."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import trio
+
+from actors.config import Config, load
+from actors.evm.http import HttpClient
+from actors.sandbox.town import Town
+from actors.store import schema
+from actors.system import System
+
+PATIENCE_SECS = 30
+BASE = """
+[database]
+url = "{database}"
+[server]
+bind = ""
+[sweeper]
+interval_secs = {interval}
+batch_size = {batch}
+[supervisor]
+max_restarts = 1000
+backoff_initial_secs = 0.01
+grace_secs = 5
+{extra}
+"""
+
+
+class World:
+    """A config, its database with the schema applied, and the town that it watches."""
+
+    def __init__(self, folder: Path, database: str, town: Town, interval: float = 3600, batch: int = 50, **toml: Any) -> None:
+        extra = toml.pop("extra", "")
+        self.database, self.town = database, town
+        self.path = folder / "trueup.toml"
+        text = BASE.format(database=database, interval=interval, batch=batch, extra=extra) + town.toml(**toml)
+        self.path.write_text(text)
+        self.config: Config = load(str(self.path), {})
+        with psycopg.connect(database) as conn:
+            schema.init(conn, self.config)
+
+    def query(self, statement: str, *args: Any) -> list[tuple[Any, ...]]:
+        """Ask the database, on a connection of its own."""
+        with psycopg.connect(self.database) as conn:
+            cursor = conn.execute(statement.encode(), args)
+            return cursor.fetchall() if cursor.description else []
+
+    def rows(self) -> dict[bytes, tuple[int, int | None]]:
+        """Balance and blocknumber of each wallet."""
+        found = self.query("SELECT wallet, balance, blocknumber FROM eth_wallet_balances")
+        return {bytes.fromhex(wallet[2:]): (int(balance), block) for wallet, balance, block in found}
+
+    def marks(self) -> tuple[int, int] | None:
+        """The checkpoint."""
+        found = self.query("SELECT last_block, confirmed FROM eth_indexer_checkpoints WHERE name = 'audio_transfers'")
+        return found[0] if found else None  # type: ignore[return-value]  # two columns
+
+    def is_true(self) -> bool:
+        """Whether everything touched so far is in the rows, at the block of its last log, and closed."""
+        marks, head = self.marks(), self.town.block()
+        if marks is None or marks[0] < head:
+            return False
+        touched = self.town.last_events(self.town.started_at)
+        truth = self.town.truths(list(touched), head)
+        rows = self.rows()
+        return all(rows.get(wallet) == (truth[wallet], block) for wallet, block in touched.items())
+
+
+async def eventually(state: Callable[[], bool], what: str = "the state") -> None:
+    """Wait for a state of the world outside this process."""
+    with trio.move_on_after(PATIENCE_SECS):
+        while not await trio.to_thread.run_sync(state):
+            await trio.sleep(0.01)
+        return
+    raise AssertionError(f"{what} did not come about within {PATIENCE_SECS} s")
+
+
+@asynccontextmanager
+async def running(world: World, sweep: bool = True) -> AsyncIterator[System]:
+    """The service, stopped cleanly at the end."""
+    async with HttpClient() as client:
+        system = System(world.config, client)
+        await system.check()
+        stop = trio.Event()
+        specs = [spec for spec in system.service() if sweep or not spec.name.startswith("sweeper")]
+        async with trio.open_nursery() as nursery:
+
+            async def service(*, task_status: trio.TaskStatus[None]) -> None:
+                await system.run(specs, stop.wait, task_status=task_status)
+
+            await nursery.start(service)
+            yield system
+            stop.set()

@@ -134,13 +134,16 @@ class Batcher:
         branch, asked_at = ports.view.branch, trio.current_time()
         pin = await choose_pin(ports, endpoint, batch)
         plan = [(self._plans[touch.asset], touch.wallet) for touch in batch.touches]
+        behind: NodeBehind | None = None
         try:
             values = await reader.read(endpoint, self._multicall3, ports.config.chain_id, pin, plan)
         except NodeBehind as error:
-            if await is_orphaned(endpoint, pin):
-                raise OrphanedBlock(f"block {pin.number} is not on the chain any more") from error
-            raise
-        return self._sort(batch, values, pin, branch, asked_at)
+            behind = error
+        if behind is None:
+            return self._sort(batch, values, pin, branch, asked_at)
+        if await is_orphaned(endpoint, pin):
+            raise OrphanedBlock(f"block {pin.number} is not on the chain any more") from behind
+        raise behind
 
     def _sort(
         self, batch: Batch, values: Sequence[int | reader.Failure], pin: Pin, branch: int, asked_at: float

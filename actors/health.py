@@ -31,9 +31,7 @@ def eth_health(
     return 500 if errors else 200, {"data": _seed_fields(errors, shown, chain, now)}
 
 
-def _seed_fields(
-    errors: list[str], asset: AssetView | None, chain: ChainView | None, now: float
-) -> dict[str, Any]:
+def _seed_fields(errors: list[str], asset: AssetView | None, chain: ChainView | None, now: float) -> dict[str, Any]:
     return {
         "errors": errors,
         "connected": chain is not None and chain.is_connected(now),
@@ -118,9 +116,7 @@ def status(view: ServiceView, now: float) -> dict[str, Any]:
         "postgres": {"ok": view.store_ok, "error": view.store_error},
         "actors": [dict(actor) for actor in view.actors()],
         "chains": [_chain(chain, now) for chain in view.chains.values()],
-        "endpoints": [
-            _endpoint(chain, each, now) for chain in view.chains.values() for each in chain.endpoints()
-        ],
+        "endpoints": [_endpoint(chain, each, now) for chain in view.chains.values() for each in chain.endpoints()],
         "assets": [_asset(asset, now) for asset in view.assets.values()],
         "mailboxes": [dict(mailbox) for mailbox in view.mailboxes()],
     }

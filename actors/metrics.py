@@ -42,36 +42,22 @@ class Metrics:
         self.actor_restarts = make(Counter, "actor_restarts_total", "Restarts of an actor", "actor", "cause")
         self.actor_up = make(Gauge, "actor_up", "1 while the actor runs", "actor")
         self.requests = make(Counter, "requests_total", "Requests to nodes", "chain", "endpoint", "method")
-        self.node_errors = make(
-            Counter, "node_errors_total", "Errors of nodes by whose fault", "chain", "endpoint", "kind"
-        )
+        self.node_errors = make(Counter, "node_errors_total", "Errors of nodes by whose fault", "chain", "endpoint", "kind")
         self.touches = make(Counter, "touches_total", "Requests to read a wallet again", "asset", "lane")
         self.hints_dropped = make(Counter, "hints_dropped_total", "Hints dropped at a full lane", "chain")
         self.readings = make(Counter, "readings_total", "Wallets read", "asset")
         self.rows_written = make(Counter, "rows_written_total", "Rows whose value was stored", "asset")
         self.set_aside = make(Gauge, "set_aside", "Wallets whose read fails, by their next attempt", "asset")
-        self.sweep_ticks = make(
-            Counter, "sweep_ticks_total", "Ticks of the sweep that were completed", "asset"
-        )
-        self.sweep_ticks_dropped = make(
-            Counter, "sweep_ticks_dropped_total", "Ticks due while one was open", "asset"
-        )
+        self.sweep_ticks = make(Counter, "sweep_ticks_total", "Ticks of the sweep that were completed", "asset")
+        self.sweep_ticks_dropped = make(Counter, "sweep_ticks_dropped_total", "Ticks due while one was open", "asset")
         self.closings = make(Counter, "closings_total", "Closings that ended", "asset")
-        self.logs_withheld = make(
-            Counter, "logs_withheld_total", "Logs that only the second asking found", "chain"
-        )
-        self.logs_undecodable = make(
-            Counter, "logs_undecodable_total", "Logs skipped for their layout", "asset"
-        )
+        self.logs_withheld = make(Counter, "logs_withheld_total", "Logs that only the second asking found", "chain")
+        self.logs_undecodable = make(Counter, "logs_undecodable_total", "Logs skipped for their layout", "asset")
         self.reorgs = make(Counter, "reorgs_total", "Reorgs seen", "chain")
-        self.reconnects = make(
-            Counter, "reconnects_total", "Sockets that ended and were opened anew", "chain"
-        )
+        self.reconnects = make(Counter, "reconnects_total", "Sockets that ended and were opened anew", "chain")
         self.checkpoint_block = make(Gauge, "checkpoint_block", "The checkpoint's marks", "asset", "mark")
         self.head_block = make(Gauge, "head_block", "The newest block seen", "chain")
-        self.mailbox_messages = make(
-            Gauge, "mailbox_messages", "Messages that wait in a mailbox", "mailbox", "lane"
-        )
+        self.mailbox_messages = make(Gauge, "mailbox_messages", "Messages that wait in a mailbox", "mailbox", "lane")
         self.event_to_row_seconds = Histogram(
             "trueup_event_to_row_seconds",
             "From the event's block time to its row's commit",

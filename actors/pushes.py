@@ -90,7 +90,7 @@ class Socket:
                 born = trio.current_time()
                 await self._try_session(url)
                 delay = backoff.after(trio.current_time() - born)
-                await trio.sleep(delay * random.uniform(0.5, 1.0))  # noqa: S311
+                await trio.sleep(delay * random.uniform(0.5, 1.0))
 
     async def _try_session(self, url: str) -> None:
         view = self._ports.view

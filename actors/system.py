@@ -146,7 +146,7 @@ class System:
 
     async def _chaos(self, *, task_status: trio.TaskStatus[None]) -> None:
         every = self.config.chaos.kill_every_secs
-        await chaos.run(self.supervisor, every, random.Random(), task_status=task_status)  # noqa: S311
+        await chaos.run(self.supervisor, every, random.Random(), task_status=task_status)
 
     async def check(self) -> None:
         """Refuse what cannot work, before anything is written: endpoints on another chain, Postgres away, tables without the columns."""
@@ -182,7 +182,7 @@ class System:
         except* (GaveUp, ConfigError) as group:
             fault = first_of(group)
         finally:
-            await self._close()
+            await self._close()  # noqa: ASYNC102  # shielded and bounded inside
         if fault is not None:
             raise fault
 

@@ -11,9 +11,10 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import trio
-from trio.lowlevel import Abort, Instrument, Task
+from trio.abc import Instrument
+from trio.lowlevel import Abort, Task
 
-from actors.supervisor import Child, Supervisor
+from actors.supervisor import Child
 
 
 class Boom(Exception):
@@ -49,8 +50,9 @@ class Tap(Coroutine[Any, Any, Any]):
 
 
 def _taken_back(trap: Any) -> bool:
+    """False where Trio could not take it back either: a shielded checkpoint, a thread that is at work."""
     abort = getattr(trap, "abort_func", None)
-    return abort is None or abort(_never_raised) is Abort.SUCCEEDED
+    return abort is not None and abort(_never_raised) is Abort.SUCCEEDED
 
 
 def _never_raised() -> None:
@@ -64,12 +66,18 @@ class Awaits(Instrument):
         self._which, self._at, self._kill = which, at, kill
         self.count = 0
         self.struck: str | None = None
-        self.supervisor: Supervisor | None = None
+        self.kill_actor: Callable[[str], bool] | None = None
+
+    def __str__(self) -> str:
+        how = "a kill" if self._kill else "a crash"
+        return f"{how} of {self.struck} at await {self._at}"
 
     def task_spawned(self, task: Task) -> None:
         child = _child_of(task)
         if child is not None and self._which(child.spec.name):
-            task.coro = Tap(task.coro, lambda: self._reached(child))
+            task.coro = Tap(  # type: ignore[assignment]  # Trio only sends, throws and looks at its frame
+                task.coro, lambda: self._reached(child)
+            )
 
     def _reached(self, child: Child) -> BaseException | None:
         if child.state not in ("starting", "running") or child.stopping:
@@ -80,8 +88,8 @@ class Awaits(Instrument):
         self.struck = child.spec.name
         if not self._kill:
             return Boom(f"at await {self._at}")
-        assert self.supervisor is not None
-        self.supervisor.kill(child.spec.name)
+        assert self.kill_actor is not None
+        self.kill_actor(child.spec.name)
         return None
 
 
@@ -95,11 +103,4 @@ def _child_of(task: Task) -> Child | None:
             return child
         at = at.parent_nursery.parent_task if at.parent_nursery is not None else None
     return None
-
-
-def run_with(instrument: Awaits, main: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """`trio.run` under the instrument, in an order of tasks that is the same in each run as far as the world allows."""
-    trio.run(main, instruments=[instrument])
-
-
 

@@ -60,7 +60,7 @@ class World:
     def marks(self) -> tuple[int, int] | None:
         """The checkpoint."""
         found = self.query("SELECT last_block, confirmed FROM eth_indexer_checkpoints WHERE name = 'audio_transfers'")
-        return found[0] if found else None  # type: ignore[return-value]  # two columns
+        return (found[0][0], found[0][1]) if found else None
 
     def is_true(self) -> bool:
         """Whether everything touched so far is in the rows, at the block of its last log, and closed."""

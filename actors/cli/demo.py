@@ -238,7 +238,7 @@ def main(args: argparse.Namespace) -> int:
     logs.setup("WARNING" if not sys.stdout.isatty() else "ERROR")
     with PrivatePostgres() as postgres, Anvil(block_time=1) as anvil, tempfile.TemporaryDirectory() as folder:
         say("a private Postgres and a private chain are up; deploying the token, staking and delegation")
-        town = Town(anvil, wallets=args.wallets, seed=random.randrange(2**32))  # noqa: S311
+        town = Town(anvil, wallets=args.wallets, seed=random.randrange(2**32))
         say(f"seeded {args.wallets} wallets by block {town.block()}")
         database = postgres.url("postgres")
         path = Path(folder, "demo.toml")

@@ -205,7 +205,7 @@ class Pool:
         endpoint.last_error = str(error)
         endpoint.failures += 1
         first, most = DOWN_SECS
-        delay = min(most, first * 2 ** min(endpoint.failures - 1, 10)) * random.uniform(0.75, 1.0)  # noqa: S311
+        delay = min(most, first * 2 ** min(endpoint.failures - 1, 10)) * random.uniform(0.75, 1.0)
         if isinstance(error, Throttled) and error.retry_after_secs is not None:
             delay = error.retry_after_secs
         elif isinstance(error, NodeBehind):

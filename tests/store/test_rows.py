@@ -79,7 +79,8 @@ async def test_updated_at_is_in_the_zone_of_the_database_whatever_pgtz_says(
     def shown(conn: psycopg.Connection[tuple[object, ...]]) -> object:
         Store(conn, store.url).write(reading(1, 10, 100, read_at=40.0), now=100.0)
         return conn.execute(
-            "select clock_timestamp() at time zone %s - updated_at between interval '60 s' and interval '90 s' from eth_wallet_balances",
+            "select clock_timestamp() at time zone %s - updated_at between interval '60 s' and interval '90 s' "
+            "from eth_wallet_balances",
             [zone],
         ).fetchone()
 

@@ -61,7 +61,8 @@ def seed(conn: Conn) -> Conn:
 def relations(conn: Conn) -> list[Any]:
     """All columns and indexes."""
     return conn.execute(
-        "select attrelid::regclass::text, attname, atttypid::regtype::text, attnotnull from pg_attribute a join pg_class c on c.oid = attrelid "
+        "select attrelid::regclass::text, attname, atttypid::regtype::text, attnotnull "
+        "from pg_attribute a join pg_class c on c.oid = attrelid "
         "where relnamespace = 'public'::regnamespace and attnum > 0 order by 1, attnum"
     ).fetchall()
 
@@ -149,7 +150,7 @@ def test_table_without_the_columns_is_refused_by_name(seed: Conn) -> None:
 
 def test_missing_table_is_refused_by_name(conn: Conn) -> None:
     schema.init(conn, CONFIG)
-    with pytest.raises(ConfigError, match="table other.balances does not exist: run `trueup init`"):
+    with pytest.raises(ConfigError, match=r"table other\.balances does not exist: run `trueup init`"):
         schema.check(conn, config_of(replace(AUDIO, table="other.balances")))
 
 

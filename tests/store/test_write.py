@@ -5,6 +5,7 @@ the rows.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import psycopg
 import pytest
@@ -17,7 +18,7 @@ OLD, NEW = Marks(100, 90), Marks(110, 100)
 CLOSED = bytes(31) + b"\x02"
 
 
-def move(errand: int = 7, **more: object) -> Move:
+def move(errand: int = 7, **more: Any) -> Move:
     return replace(Move(errand, "ethereum", "audio_transfers", 0, OLD, NEW, CLOSED), **more)
 
 

@@ -5,13 +5,17 @@ set positional-arguments
 # ports that name their own bound (109), actors that hand their task_status on (128), async functions of a fixed shape (124), and another HTTP client than the design's (127: it stands behind one module, evm/http.py).
 async_off := "ASYNC114,ASYNC110,ASYNC109,ASYNC127,ASYNC128,ASYNC124"
 
-_default:
-    @just --list
+# `uv run` says where it is itself; it need not be on the PATH.
+uv := env("UV", ".uv/bin/uv")
 
-# Install what requirements.lock pins, by hash.
+_default:
+    @{{ just_executable() }} --list
+
+# Install what requirements.lock pins. What `uv run` put there by itself was checked against no hash: it is replaced once.
 _sync:
-    @test -x .venv/bin/python || uv venv -q .venv
-    @uv pip sync -q --require-hashes requirements.lock
+    @test -x .venv/bin/python || {{ uv }} venv -q .venv
+    @{{ uv }} pip sync -q --require-hashes $(cmp -s requirements.lock .venv/verified.lock || echo --reinstall) requirements.lock
+    @cp requirements.lock .venv/verified.lock
 
 # Fetch the private chain's node into .anvil.
 _anvil:
@@ -25,6 +29,9 @@ demo *ARGS: _sync _anvil
 test *ARGS: _sync _anvil lint types
     @.venv/bin/python -m pytest -n 2 "$@"
 
+# Lint and types.
+check: lint types
+
 lint:
     .venv/bin/ruff check actors tests
     .venv/bin/flake8-async --enable=ASYNC1,ASYNC2,ASYNC3 --disable={{ async_off }} $(git ls-files --cached --others --exclude-standard '*.py')
@@ -34,7 +41,7 @@ types:
 
 # Resolve the dependencies again and pin them.
 lock:
-    uv export -q --no-emit-project --all-groups --all-extras --no-header --format requirements-txt -o requirements.lock
+    {{ uv }} export -q --no-emit-project --all-groups --all-extras --no-header --format requirements-txt -o requirements.lock
 
 # Compile the sandbox's contracts again.
 contracts:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from actors.config import AssetConfig
@@ -104,6 +105,8 @@ class Closer:
             more, target = True, part
         else:
             more = False
+        if span.ids:
+            self._ports.asset_views[self._asset.name].last_event_at = datetime.now(UTC)
         errand = await self._register(endpoint, span, marks, target, branch, whole)
         await self.see_through(errand)
         if not errand.dropped:

@@ -139,6 +139,8 @@ class Subscriber:
             whole = wake.take()
             outcome = await self._attempt(closer.close, whole)
             self._show(name, closer.marks)
+            if outcome is not None:
+                self._ports.asset_views[name].last_closed_at = trio.current_time()
             if outcome is None:
                 wake.whole |= whole
                 await trio.sleep(backoff.after(0))

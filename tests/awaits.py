@@ -52,6 +52,8 @@ class Tap(Coroutine[Any, Any, Any]):
 def _taken_back(trap: Any) -> bool:
     """False where Trio could not take it back either: a shielded checkpoint, a thread that is at work."""
     abort = getattr(trap, "abort_func", None)
+    if abort is not None and "to_thread" in abort.__qualname__:
+        return False
     return abort is not None and abort(_never_raised) is Abort.SUCCEEDED
 
 

@@ -8,10 +8,15 @@ from typing import Any
 
 from actors.errors import BadAnswer
 
+NO_MIX = "0x" + "00" * 32
+
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """A block's header. `prevrandao` is the header's `mixHash`, 32 bytes; `timestamp` in seconds."""
+    """A block's header. `timestamp` in seconds; `prevrandao` is the word that PREVRANDAO answers inside the block.
+
+    That is the header's `mixHash` where its `difficulty` is 0, else (Polygon, BNB, Arbitrum: no merge there) the difficulty itself.
+    """
 
     number: int
     hash: bytes
@@ -23,17 +28,18 @@ class Header:
     def from_json(cls, obj: Mapping[str, Any]) -> Header:
         """From `eth_getBlockBy…` or a `newHeads` push. Raises BadAnswer."""
         try:
+            difficulty = int(obj.get("difficulty") or "0x0", 16)
             header = cls(
                 int(obj["number"], 16),
                 bytes.fromhex(obj["hash"][2:]),
                 bytes.fromhex(obj["parentHash"][2:]),
                 int(obj["timestamp"], 16),
-                bytes.fromhex((obj.get("mixHash") or "0x" + "00" * 32)[2:]),
+                difficulty.to_bytes(32, "big") if difficulty else bytes.fromhex((obj.get("mixHash") or NO_MIX)[2:]),
             )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise BadAnswer(f"not a block header: {error}") from error
-        if len(header.hash) != 32 or len(header.parent) != 32:
-            raise BadAnswer("not a block header: a hash is not 32 bytes long")
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise BadAnswer(f"not a block header: {error!r:.200}") from error
+        if header.number < 0 or {len(header.hash), len(header.parent), len(header.prevrandao)} != {32}:
+            raise BadAnswer("not a block header: a hash is not 32 bytes long, or the number is negative")
         return header
 
 

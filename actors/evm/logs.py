@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from actors.errors import BadAnswer, DecodeError, SignatureError
-from actors.evm.abi import EventSpec, Param, parse_event
+from actors.evm.abi import EventSpec, Param, parse_event, static_words
 
 ZERO = bytes(20)
+HINT_HOLDS = 100  # accepted ranges until a refusal's hint is forgotten
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +24,8 @@ class Trigger:
     @classmethod
     def parse(cls, contract: bytes | str, event: str, wallets: Sequence[str]) -> Trigger:
         """From the config's values. Raises SignatureError."""
-        address = bytes.fromhex(contract.removeprefix("0x")) if isinstance(contract, str) else contract
         spec = parse_event(event)
-        by_name = {param.name: param for param in spec.params}
+        by_name = {param.name: param for param in spec.params if param.name}
         for name in wallets:
             if name not in by_name:
                 raise SignatureError(f"{name!r} is no parameter of {spec.name}")
@@ -33,7 +33,17 @@ class Trigger:
                 raise SignatureError(f"{name!r} of {spec.name} is of type {by_name[name].type}, expected address")
         if not wallets:
             raise SignatureError(f"no wallets are named for {spec.name}")
-        return cls(address, spec, tuple(wallets))
+        return cls(_contract(contract), spec, tuple(wallets))
+
+
+def _contract(contract: bytes | str) -> bytes:
+    try:
+        address = _bytes(contract) if isinstance(contract, str) else contract
+    except ValueError:
+        address = b""
+    if len(address) != 20:
+        raise SignatureError(f"{contract!r} is no address")
+    return address
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,49 +64,95 @@ def filter_for(triggers: Sequence[Trigger]) -> dict[str, Any]:
     return {"address": list(addresses), "topics": [list(topics)]}
 
 
-def decode_log(triggers: Sequence[Trigger], log: dict[str, Any]) -> LogEvent | None:
-    """The event of a log, or None where it is no trigger's. Raises DecodeError where the layout is another, BadAnswer where it is no log."""
+def decode_log(triggers: Sequence[Trigger], log: Mapping[str, Any]) -> LogEvent | None:
+    """The event of a log, or None where it is no trigger's. Raises DecodeError where the layout is another, BadAnswer where it is no log.
+
+    Several triggers may name one event, with other wallets or another layout: what any of them finds counts.
+    """
     try:
-        address, topics = _bytes(log["address"]), [_bytes(topic) for topic in log["topics"]]
-        data, block, block_hash = _bytes(log["data"]), int(log["blockNumber"], 16), _bytes(log["blockHash"])
+        address, topics, data = _parts(log)
+        block, block_hash = int(log["blockNumber"], 16), _bytes(log["blockHash"])
         index, removed = int(log["logIndex"], 16), bool(log.get("removed"))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise BadAnswer(f"not a log: {error!r}") from error
+        raise BadAnswer(f"not a log: {error!r:.200}") from error
+    if len(block_hash) != 32 or block < 0 or index < 0:
+        raise BadAnswer("not a log: a hash is not 32 bytes long, or a number is negative")
+    matching = [trigger for trigger in triggers if trigger.contract == address and topics[:1] == [trigger.event.topic0]]
+    if not matching:
+        return None
+    return LogEvent(block, block_hash, index, _all_wallets(matching, topics, data), removed)
+
+
+def _all_wallets(triggers: Sequence[Trigger], topics: Sequence[bytes], data: bytes) -> tuple[bytes, ...]:
+    found: list[tuple[bytes, ...]] = []
+    fault: DecodeError | None = None
     for trigger in triggers:
-        if trigger.contract == address and topics[:1] == [trigger.event.topic0]:
-            return LogEvent(block, block_hash, index, wallets_of(trigger, topics, data), removed)
-    return None
+        try:
+            found.append(_wallets(trigger, topics, data))
+        except DecodeError as error:
+            fault = fault or error
+    if fault is not None and not found:
+        raise fault
+    return tuple(dict.fromkeys(wallet for wallets in found for wallet in wallets))
 
 
-def wallets_of(trigger: Trigger, topics: Sequence[bytes], data: bytes) -> tuple[bytes, ...]:
-    """The wallets that a log names, the zero address left out. Raises DecodeError."""
-    indexed = [param for param in trigger.event.params if param.indexed]
-    plain = [param for param in trigger.event.params if not param.indexed]
+def wallets_of(trigger: Trigger, log: Mapping[str, Any]) -> tuple[bytes, ...]:
+    """The wallets that a log of the trigger names, each once, the zero address left out. Raises DecodeError, or BadAnswer."""
+    try:
+        _, topics, data = _parts(log)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BadAnswer(f"not a log: {error!r:.200}") from error
+    return _wallets(trigger, topics, data)
+
+
+def _parts(log: Mapping[str, Any]) -> tuple[bytes, list[bytes], bytes]:
+    return _bytes(log["address"]), [_bytes(topic) for topic in log["topics"]], _bytes(log["data"])
+
+
+def _wallets(trigger: Trigger, topics: Sequence[bytes], data: bytes) -> tuple[bytes, ...]:
+    name, params = trigger.event.name, trigger.event.params
+    indexed = [param for param in params if param.indexed]
+    plain = [param for param in params if not param.indexed]
     if len(topics) != len(indexed) + 1:
-        raise DecodeError(f"{trigger.event.name}: {len(topics)} topics, expected {len(indexed) + 1}")
-    found = {param.name: _address(topic) for param, topic in zip(indexed, topics[1:], strict=True) if param.type == "address"}
+        raise DecodeError(f"{name}: {len(topics)} topics, expected {len(indexed) + 1}")
+    _check_length(name, plain, data)
+    wanted = zip(indexed, topics[1:], strict=True)
+    found = {param.name: _address(name, topic) for param, topic in wanted if param.name in trigger.wallets}
     if any(param.name in trigger.wallets for param in plain):
         found.update(_decode_plain(trigger, plain, data))
-    elif len(data) < 32 * len(plain):
-        raise DecodeError(f"{trigger.event.name}: {len(data)} bytes of data, expected {32 * len(plain)}")
-    return tuple(dict.fromkeys(found[name] for name in trigger.wallets if found[name] != ZERO))
+    return tuple(dict.fromkeys(found[wallet] for wallet in trigger.wallets if found[wallet] != ZERO))
+
+
+def _check_length(name: str, plain: Sequence[Param], data: bytes) -> None:
+    sizes = [static_words(param.type) for param in plain]
+    least = 32 * sum(1 if size is None else size for size in sizes)
+    if len(data) < least or (len(data) > least and None not in sizes):
+        raise DecodeError(f"{name}: {len(data)} bytes of data, expected {'at least ' if None in sizes else ''}{least}")
 
 
 def _decode_plain(trigger: Trigger, plain: Sequence[Param], data: bytes) -> dict[str, bytes]:
+    """The wallets among the parameters that are not indexed."""
     from eth_abi.abi import decode  # here, since its import costs 200 ms that most set-ups never need
     from eth_abi.exceptions import DecodingError
 
+    # Only the wallets and where they stand matter: of all else only the place is kept, since a text that is no UTF-8 or an
+    # array that says it has 2**40 items must not hide them.
+    kinds = [kind for param in plain for kind in _place(param, param.name in trigger.wallets)]
     try:
-        values = decode([param.type for param in plain], data)
-    except (DecodingError, OverflowError) as error:
-        raise DecodeError(f"{trigger.event.name}: {error}") from error
-    pairs = zip(plain, values, strict=True)
-    return {param.name: bytes.fromhex(value[2:]) for param, value in pairs if param.type == "address"}
+        values = decode(kinds, data, strict=True)
+    except (DecodingError, OverflowError, ValueError) as error:
+        raise DecodeError(f"{trigger.event.name}: {error!s:.200}") from error
+    addresses = [bytes.fromhex(value[2:]) for kind, value in zip(kinds, values, strict=True) if kind == "address"]
+    return dict(zip((param.name for param in plain if param.name in trigger.wallets), addresses, strict=True))
 
 
-def _address(topic: bytes) -> bytes:
+def _place(param: Param, wanted: bool) -> list[str]:
+    return ["address"] if wanted else ["bytes32"] * (static_words(param.type) or 1)
+
+
+def _address(name: str, topic: bytes) -> bytes:
     if len(topic) != 32 or any(topic[:12]):
-        raise DecodeError("an indexed address is not 20 bytes long")
+        raise DecodeError(f"{name}: an indexed address is not 20 bytes long")
     return topic[12:]
 
 
@@ -105,16 +161,26 @@ def _bytes(text: str) -> bytes:
 
 
 class RangeSize:
-    """How many blocks one eth_getLogs asks for: shrinks by the refusal's own hint or by half, and grows again by steps."""
+    """How many blocks one eth_getLogs asks for: shrinks by the refusal's own hint or by half, and grows again by steps.
+
+    A hint is a provider's own limit more often than not, so the size stays below it for a while instead of running into it every time.
+    """
 
     def __init__(self, most: int) -> None:
-        self._most = self.current = most
+        self._most = self._ceiling = self.current = max(1, most)
+        self._accepted = 0
 
     def refused(self, hint: int | None) -> None:
         """The range was too long, or held too much. A hint that would not shrink it is not believed."""
-        half = max(1, self.current // 2)
-        self.current = max(1, hint) if hint is not None and hint < self.current else half
+        if hint is not None and 0 < hint < self.current:
+            self.current = self._ceiling = hint
+            self._accepted = 0
+        else:
+            self.current = max(1, self.current // 2)
 
     def accepted(self) -> None:
         """A range went through: a quarter more next time."""
-        self.current = min(self._most, self.current + max(1, self.current // 4))
+        self._accepted += 1
+        if self._accepted >= HINT_HOLDS:
+            self._ceiling = self._most
+        self.current = min(self._ceiling, self.current + max(1, self.current // 4))

@@ -10,14 +10,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from actors.errors import BadAnswer, NodeBehind, NodeError, Permanent, WrongBlock
+from actors.errors import BadAnswer, NodeBehind, NodeError, Permanent, Throttled, WrongBlock, WrongChain
 from actors.evm.abi import encode_call_address, parse_call
 from actors.evm.block import Header, Pin
-from actors.evm.multicall3 import Call, decode_aggregate3, decode_word, encode_aggregate3
+from actors.evm.multicall3 import Call, decode_aggregate3, decode_word, encode_aggregate3, word
 from actors.evm.source import Source
 
 ARBSYS = bytes(19) + b"\x64"
 ARB_BLOCK_NUMBER = parse_call("arbBlockNumber()")
+ARB_BLOCK_HASH = parse_call("arbBlockHash(uint256)")
 ATTEST = [
     parse_call(f"{name}()")
     for name in ("getBlockNumber", "getLastBlockHash", "getCurrentBlockTimestamp", "getCurrentBlockDifficulty", "getChainId")
@@ -46,22 +47,26 @@ class Node(Protocol):
     async def header(self, at: int | str) -> Header | None: ...
 
 
-async def read(node: Node, multicall3: bytes, chain_id: int, pin: Pin, plan: Plan) -> list[int | Failure]:
+async def read(
+    node: Node, multicall3: bytes, chain_id: int, pin: Pin, plan: Plan, gas: int | None = None
+) -> list[int | Failure]:
     """Each wallet's sum at the pin, in the plan's order. Raises WrongBlock where the answer is from elsewhere, or another NodeError."""
     if pin.header is None and not node.hash_pins:
         raise WrongBlock("a pin without a header proves nothing where hash pins are not honoured")
-    calls = _attestation(multicall3, node.number_from_arbsys)
+    calls = _attestation(multicall3, node.number_from_arbsys, pin.number)
     for sources, wallet in plan:
         calls += [_call(source, wallet, multicall3) for source in sources]
-    results = await _aggregate(node, multicall3, calls, _where(node, pin))
+    results = await _aggregate(node, multicall3, calls, _where(node, pin), gas)
     _check(results[: len(ATTEST)], pin, chain_id)
     return _sums(plan, results[len(ATTEST) :])
 
 
-def _attestation(multicall3: bytes, arbsys: bool) -> list[Call]:
+def _attestation(multicall3: bytes, arbsys: bool, number: int) -> list[Call]:
     calls = [(multicall3, selector) for selector in ATTEST]
     if arbsys:
+        # There NUMBER and BLOCKHASH are about the other chain's blocks.
         calls[0] = (ARBSYS, ARB_BLOCK_NUMBER)
+        calls[1] = (ARBSYS, ARB_BLOCK_HASH + word(max(0, number - 1)))
     return calls
 
 
@@ -72,13 +77,19 @@ def _call(source: Source, wallet: bytes, multicall3: bytes) -> Call:
 
 
 def _where(node: Node, pin: Pin) -> Any:
-    if node.hash_pins:
-        return {"blockHash": "0x" + pin.hash.hex(), "requireCanonical": True}
-    return hex(pin.number)
+    return _by_hash(pin.hash) if node.hash_pins else hex(pin.number)
 
 
-async def _aggregate(node: Node, multicall3: bytes, calls: Sequence[Call], where: Any) -> list[bytes | None]:
+def _by_hash(block_hash: bytes) -> dict[str, Any]:
+    return {"blockHash": "0x" + block_hash.hex(), "requireCanonical": True}
+
+
+async def _aggregate(
+    node: Node, multicall3: bytes, calls: Sequence[Call], where: Any, gas: int | None = None
+) -> list[bytes | None]:
     call = {"to": "0x" + multicall3.hex(), "data": "0x" + encode_aggregate3(calls).hex()}
+    if gas is not None:
+        call["gas"] = hex(gas)
     answer = await node.call("eth_call", [call, where])
     if answer == "0x":
         raise NodeBehind("no Multicall3 at that address and block")
@@ -122,6 +133,8 @@ def _sums(plan: Plan, results: Sequence[bytes | None]) -> list[int | Failure]:
 def _sum(results: Sequence[bytes | None]) -> int | Failure:
     """No partial sums: each source must answer one full word, and the sum must fit below 2**256-1."""
     total = 0
+    if not results:
+        return Failure("no sources")
     for index, result in enumerate(results):
         value = decode_word(result)
         if value is None:
@@ -132,37 +145,57 @@ def _sum(results: Sequence[bytes | None]) -> int | Failure:
 
 
 async def probe(node: Node, multicall3: bytes, chain_id: int) -> None:
-    """Learn how the endpoint numbers blocks and whether it honours hash pins: an older block's hash, and one that nobody has."""
+    """Learn how the endpoint numbers blocks and whether it honours hash pins: an older block's hash, and one that nobody has.
+
+    Done once: an endpoint that is `probed` is asked nothing. Raises Permanent where Multicall3 is not there, or another NodeError.
+    """
+    if node.probed:
+        return
     head = await node.header("latest")
     if head is None:
         raise NodeBehind("has no head")
+    if await node.call("eth_getCode", ["0x" + multicall3.hex(), hex(head.number)]) == "0x":
+        raise Permanent(f"no Multicall3 at 0x{multicall3.hex()} in block {head.number}")
     older = head if head.number == 0 else await node.header(head.number - 1) or head
-    at_number = await _aggregate(node, multicall3, _attestation(multicall3, False), hex(older.number))
-    node.number_from_arbsys = False
-    if decode_word(at_number[0]) != older.number:
-        # The chain's NUMBER is another chain's (Arbitrum) or the node ignores the block: only the first can be helped.
-        at_number = await _aggregate(node, multicall3, _attestation(multicall3, True), hex(older.number))
-        node.number_from_arbsys = decode_word(at_number[0]) == older.number
-        if not node.number_from_arbsys:
-            raise WrongBlock("cannot attest its block number")
-    if decode_word(at_number[4]) != chain_id:
-        raise WrongBlock(f"answers from chain {decode_word(at_number[4])}")
-    node.hash_pins = await _honours_hash(node, multicall3, older)
-    node.probed = True
+    arbsys = await _numbers_by_arbsys(node, multicall3, chain_id, older.number)
+    hash_pins = await _honours_hash(node, multicall3, arbsys, older)
+    node.number_from_arbsys, node.hash_pins, node.probed = arbsys, hash_pins, True
 
 
-async def _honours_hash(node: Node, multicall3: bytes, older: Header) -> bool:
-    calls = _attestation(multicall3, node.number_from_arbsys)
-    try:
-        answer = await _aggregate(node, multicall3, calls, {"blockHash": "0x" + older.hash.hex(), "requireCanonical": True})
-    except (Permanent, NodeBehind):
+async def _numbers_by_arbsys(node: Node, multicall3: bytes, chain_id: int, number: int) -> bool:
+    """Where NUMBER is not the block's, it is another chain's (Arbitrum) or the node ignores the block: only the first can be helped."""
+    for arbsys in (False, True):
+        answer = await _aggregate(node, multicall3, _attestation(multicall3, arbsys, number), hex(number))
+        if decode_word(answer[4]) != chain_id:
+            raise WrongBlock(f"answers from chain {decode_word(answer[4])}")
+        if decode_word(answer[0]) == number:
+            return arbsys
+    raise WrongBlock("cannot attest its block number")
+
+
+async def _honours_hash(node: Node, multicall3: bytes, arbsys: bool, older: Header) -> bool:
+    calls = _attestation(multicall3, arbsys, older.number)
+    at_hash = await _unless_refused(node, multicall3, calls, older.hash, older.number)
+    if at_hash is None or decode_word(at_hash[0]) != older.number:
         return False
-    if decode_word(answer[0]) != older.number:
-        return False
-    try:
-        await _aggregate(node, multicall3, calls, {"blockHash": "0x" + MADE_UP_HASH.hex(), "requireCanonical": True})
-    except (Permanent, NodeBehind):
-        return True
-    except NodeError:
-        raise
-    return False
+    return await _unless_refused(node, multicall3, calls, MADE_UP_HASH, older.number) is None
+
+
+async def _unless_refused(
+    node: Node, multicall3: bytes, calls: Sequence[Call], block_hash: bytes, number: int
+) -> list[bytes | None] | None:
+    """The answer at a hash; None where the node refuses it.
+
+    Clients have many wordings for a refusal, and not all are known as one: an error twice, while the node answers the same by number
+    in between, is one too. A node that fails at both is down, and the error says so.
+    """
+    for _ in range(2):
+        try:
+            return await _aggregate(node, multicall3, calls, _by_hash(block_hash))
+        except (Permanent, NodeBehind):
+            return None
+        except (Throttled, WrongChain):
+            raise
+        except NodeError:
+            await _aggregate(node, multicall3, calls, hex(number))
+    return None

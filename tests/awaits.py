@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-import trio
 from trio.abc import Instrument
 from trio.lowlevel import Abort, Task
 

@@ -43,7 +43,14 @@ class World:
         text = BASE.format(database=database, interval=interval, batch=batch, extra=extra) + town.toml(**toml)
         self.path.write_text(text)
         self.config: Config = load(str(self.path), {})
-        with psycopg.connect(database) as conn:
+        self._init()
+
+    def reload(self) -> None:
+        """Take the file as it is now."""
+        self.config = load(str(self.path), {})
+
+    def _init(self) -> None:
+        with psycopg.connect(self.database) as conn:
             schema.init(conn, self.config)
 
     def query(self, statement: str, *args: Any) -> list[tuple[Any, ...]]:

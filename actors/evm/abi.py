@@ -12,7 +12,9 @@ from actors.evm.keccak import keccak
 CALL = re.compile(r"\s*(?:function\s+)?([A-Za-z_$][\w$]*)\s*\((.*)\)\s*", re.DOTALL | re.ASCII)
 EVENT = re.compile(r"\s*(?:event\s+)?([A-Za-z_$][\w$]*)\s*\((.*)\)\s*;?\s*", re.DOTALL | re.ASCII)
 ARRAYS = r"((?:\[(?:[1-9]\d{0,8})?\])*)"
-PLAIN = re.compile(r"(address|bool|string|bytes(?:[1-9]|[12]\d|3[0-2])?|u?int(?:[1-9]\d{0,2})?)" + ARRAYS + r"(\s.*)?", re.DOTALL | re.ASCII)
+PLAIN = re.compile(
+    r"(address|bool|string|bytes(?:[1-9]|[12]\d|3[0-2])?|u?int(?:[1-9]\d{0,2})?)" + ARRAYS + r"(\s.*)?", re.DOTALL | re.ASCII
+)
 TUPLE = re.compile(r"(?:tuple\s*)?\((.*)\)" + ARRAYS + r"(\s.*)?", re.DOTALL | re.ASCII)
 NAME = re.compile(r"[A-Za-z_$][\w$]*", re.ASCII)
 DEEPEST = 16

@@ -47,9 +47,7 @@ class Node(Protocol):
     async def header(self, at: int | str) -> Header | None: ...
 
 
-async def read(
-    node: Node, multicall3: bytes, chain_id: int, pin: Pin, plan: Plan, gas: int | None = None
-) -> list[int | Failure]:
+async def read(node: Node, multicall3: bytes, chain_id: int, pin: Pin, plan: Plan, gas: int | None = None) -> list[int | Failure]:
     """Each wallet's sum at the pin, in the plan's order. Raises WrongBlock where the answer is from elsewhere, or another NodeError."""
     if pin.header is None and not node.hash_pins:
         raise WrongBlock("a pin without a header proves nothing where hash pins are not honoured")

@@ -28,8 +28,8 @@ def topic(wallet: bytes) -> bytes:
     return bytes(12) + wallet
 
 
-def log(trigger: Trigger, topics: list[bytes], data: bytes, **changes: Any) -> dict[str, Any]:
-    made = {
+def log(trigger: Trigger, topics: list[bytes], data: bytes) -> dict[str, Any]:
+    return {
         "address": TOKEN,
         "topics": ["0x" + each.hex() for each in (trigger.event.topic0, *topics)],
         "data": "0x" + data.hex(),
@@ -38,7 +38,6 @@ def log(trigger: Trigger, topics: list[bytes], data: bytes, **changes: Any) -> d
         "logIndex": "0x3",
         "removed": False,
     }
-    return {**made, **changes}
 
 
 def transfer(sender: bytes, receiver: bytes, **changes: Any) -> dict[str, Any]:

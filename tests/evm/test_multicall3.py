@@ -46,7 +46,9 @@ def test_the_calldata_is_what_the_library_makes(calls: list[tuple[bytes, bytes]]
 
 
 def test_many_wallets_of_three_sources_are_what_the_library_makes() -> None:
-    calls = [(bytes([source]) * 20, bytes([source]) * 16 + wallet.to_bytes(20, "big")) for wallet in range(200) for source in (1, 2, 3)]
+    calls = [
+        (bytes([source]) * 20, bytes([source]) * 16 + wallet.to_bytes(20, "big")) for wallet in range(200) for source in (1, 2, 3)
+    ]
     (found,) = decode(["(address,bool,bytes)[]"], encode_aggregate3(calls)[4:])
     assert list(found) == [("0x" + target.hex(), True, data) for target, data in calls]
 
@@ -85,7 +87,9 @@ def test_any_bytes_are_an_answer_or_refused(data: bytes, count: int) -> None:
 
 
 @given(RESULTS.filter(bool), st.data())
-def test_a_word_that_was_changed_never_makes_the_results_larger_than_the_answer(results: list[tuple[bool, bytes]], draw: st.DataObject) -> None:
+def test_a_word_that_was_changed_never_makes_the_results_larger_than_the_answer(
+    results: list[tuple[bool, bytes]], draw: st.DataObject
+) -> None:
     whole = bytearray(answer(results))
     at = 32 * draw.draw(st.integers(0, len(whole) // 32 - 1))
     small = st.integers(0, len(whole) + 64)

@@ -43,21 +43,24 @@ class Tap(Coroutine[Any, Any, Any]):
 
     def _pass(self, trap: Any) -> Any:
         error = self._at_await()
-        if error is None or not _taken_back(trap):
+        if error is None or not _taken_back(trap, error):
             return trap
         return self._pass(self._inner.throw(error))
 
 
-def _taken_back(trap: Any) -> bool:
-    """False where Trio could not take it back either: a shielded checkpoint, a thread that is at work."""
+def _taken_back(trap: Any, error: BaseException) -> bool:
+    """False where Trio could not take it back either: a shielded checkpoint, a thread that is at work, a nursery's end.
+
+    The last one raises the error itself, when its children have ended.
+    """
+
+    def raise_it() -> None:
+        raise error
+
     abort = getattr(trap, "abort_func", None)
     if abort is not None and "to_thread" in abort.__qualname__:
         return False
-    return abort is not None and abort(_never_raised) is Abort.SUCCEEDED
-
-
-def _never_raised() -> None:
-    raise AssertionError("the waiting task was told to raise a cancellation that nobody sent")
+    return abort is not None and abort(raise_it) is Abort.SUCCEEDED
 
 
 class Awaits(Instrument):

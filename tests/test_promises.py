@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -77,11 +78,15 @@ async def test_a_sweeper_that_dies_leaves_the_subscribers_socket_as_it_was(
         children: dict[str, Child] = system.supervisor.children
         for kills in range(1, 11):
             system.kill("sweeper:TOWN")
-            await eventually(lambda kills=kills: children["sweeper:TOWN"].restarts == kills, f"restart {kills}")
+            await eventually(partial(_restarted, children["sweeper:TOWN"], kills), f"restart {kills}")
         assert children["subscriber:town"].restarts == 0
         assert (requests(system, "eth_getLogs"), requests(system, "eth_getBlockByNumber")) == before
         assert _reconnects(system) == reconnects
         assert ports.view.connected
+
+
+def _restarted(child: Child, times: int) -> bool:
+    return child.restarts == times
 
 
 def _reconnects(system: System) -> float:

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -25,7 +26,7 @@ def trueup(*words: str | Path, **env: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=100, env={**os.environ, **env})
 
 
-def wait_until(state: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+def wait_until(state: Callable[[], bool], process: subprocess.Popen[Any]) -> None:
     deadline = time.monotonic() + PATIENCE_SECS
     while not state():
         assert process.poll() is None, process.communicate()

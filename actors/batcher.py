@@ -6,7 +6,7 @@ On crash or kill: the hand lives on; what was flying is asked for again. On drai
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import trio
 
@@ -20,7 +20,7 @@ from actors.mailbox import Bell
 from actors.messages import Failed, Outcome, Reading, Touch
 from actors.pin import choose_pin, is_orphaned
 from actors.ports import ChainPorts
-from actors.store import set_aside
+from actors.store import holders, set_aside
 
 FIRST_SIZE = 200
 DUE_EVERY_SECS = 5.0
@@ -71,6 +71,7 @@ class Batcher:
                 due = await self._ports.store.database.run(set_aside.due, list(tables), DUE_AT_ONCE)
             except StoreDown:
                 due = []
+            await self._count_set_aside(tables)
             for row in due:
                 block = row.block or 0
                 touch = Touch(tables[row.table], row.wallet, block, row.block, live=False, suspect=True)
@@ -78,6 +79,16 @@ class Batcher:
             if due:
                 self._ports.hand_bell.ring()
             await trio.sleep(DUE_EVERY_SECS)
+
+    async def _count_set_aside(self, tables: Mapping[str, str]) -> None:
+        """What is shown of the set-aside wallets and of the rows, as often as the due ones are asked for."""
+        for table, name in tables.items():
+            view, asset = self._ports.asset_views[name], self._ports.assets[name]
+            try:
+                view.set_aside = await self._ports.store.database.run(set_aside.count, [table])
+                view.tracked_wallets = await self._ports.store.database.run(holders.count, asset)
+            except StoreDown:
+                return
 
     async def _dispatch(self, calls: trio.Nursery) -> None:
         ports = self._ports
@@ -119,6 +130,9 @@ class Batcher:
         else:
             pool.ok(endpoint)
             self._size.accepted(len(batch.touches))
+            for outcome in outcomes:
+                if isinstance(outcome, Reading):
+                    self._ports.metrics.readings.labels(outcome.touch.asset).inc()
             await self._pass_on(batch, outcomes, alone)
 
     async def _probe(self, endpoint: Endpoint) -> None:

@@ -7,6 +7,7 @@ On crash or kill: the open tick lives in the errand book, and what is unfinished
 from __future__ import annotations
 
 import math
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
@@ -83,6 +84,7 @@ class Sweeper:
         await errand.done.wait()
         view = self._view
         view.ticks += 1
+        view.last_tick_at = datetime.now(UTC)
         view.tick_requested, view.tick_updated = errand.requested, errand.updated
         self._ports.metrics.sweep_ticks.labels(self._asset.name).inc()
         log.info("stale refresh: tick complete", asset=self._asset.name, requested=errand.requested, updated=errand.updated)

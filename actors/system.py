@@ -150,6 +150,8 @@ class System:
 
     async def check(self) -> None:
         """Refuse what cannot work, before anything is written: endpoints on another chain, Postgres away, tables without the columns."""
+        if self.config.ledger.enabled:
+            raise ConfigError(f"{self.config.path}: ledger.enabled: the ledger worker is not part of this version")
         for ports in self.chains.values():
             await ports.pool.check_chain()
         reason = ""

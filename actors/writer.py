@@ -107,12 +107,8 @@ class Writer:
         for number in result.dropped:
             log.warning("checkpoint was moved by someone else or by a reorg: closing is dropped")
             self._book.drop(number)
-        self._count(result)
-
-    def _count(self, result: WriteResult) -> None:
         for asset, _ in result.updated:
-            ports = self._chain_of[asset]
-            ports.metrics.rows_written.labels(asset).inc()
+            self._chain_of[asset].metrics.rows_written.labels(asset).inc()
 
 
 def batch_of(outcomes: Sequence[Outcome], book: ErrandBook) -> WriteBatch:

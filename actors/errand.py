@@ -86,6 +86,10 @@ class ErrandBook:
             e.move for e in self._open.values() if e.move is not None and e.pending.keys() <= doing.get(e.id, frozenset())
         ]
 
+    def is_open(self, errand: int) -> bool:
+        """Whether anybody still waits for it."""
+        return errand in self._open
+
     def end(self, errand: int) -> None:
         """An errand is over, whatever is left in it."""
         found = self._open.pop(errand, None)

@@ -117,6 +117,7 @@ def batch_of(outcomes: Sequence[Outcome], book: ErrandBook) -> WriteBatch:
     for outcome in outcomes:
         if isinstance(outcome, Reading):
             key = key_of(outcome.touch)
+            outcome = replace(outcome, touch=_still_repairing(outcome.touch, book))
             readings[key] = _newer(readings[key], outcome) if key in readings else outcome
     finishing = {(number, key_of(o.touch)) for o in outcomes if not isinstance(o, Settle) for number in o.touch.errands}
     moves: list[Move] = book.endable(finishing)
@@ -127,6 +128,13 @@ def batch_of(outcomes: Sequence[Outcome], book: ErrandBook) -> WriteBatch:
         raised=tuple(o for o in outcomes if isinstance(o, Raised)),
         moves=tuple(moves),
     )
+
+
+def _still_repairing(touch: Touch, book: ErrandBook) -> Touch:
+    """A repair's copy that comes after its page has ended must not lower what a later closing has written."""
+    if touch.repair is None or any(book.is_open(number) for number in touch.errands):
+        return touch
+    return replace(touch, repair=None)
 
 
 def _newer(old: Reading, new: Reading) -> Reading:

@@ -1,0 +1,52 @@
+"""What the writer puts into one transaction."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from actors.errand import ErrandBook
+from actors.messages import Covered, Marks, Move, Reading, Repair, Settle, Touch
+from actors.writer import batch_of
+
+A, B = Touch("T", b"\xaa" * 20, 5, 5), Touch("T", b"\xbb" * 20, 6, 6)
+MOVE = Move(0, "c", "cp", 0, Marks(4, 4), Marks(6, 4), None)
+
+
+def reading(touch: Touch, block: int = 9, branch: int = 0) -> Reading:
+    return Reading(touch, 1, block, b"h" * 32, branch, 0.0)
+
+
+def test_a_row_stands_once_in_a_transaction_with_its_newest_reading_and_all_its_errands() -> None:
+    old, new = reading(replace(A, errands=frozenset({1})), 7), reading(replace(A, errands=frozenset({2})), 8)
+    for order in ([old, new], [new, old]):
+        (found,) = batch_of(order, ErrandBook()).readings
+        assert (found.block, found.touch.errands) == (8, {1, 2})
+
+
+def test_a_reading_of_a_later_branch_is_newer_than_any_block() -> None:
+    (found,) = batch_of([reading(A, 9, 0), reading(A, 7, 1)], ErrandBook()).readings
+    assert (found.block, found.branch) == (7, 1)
+
+
+def test_the_checkpoint_moves_only_with_the_last_wallet_of_its_closing() -> None:
+    book = ErrandBook()
+    errand = book.register("closing", "c", "T", [A, B], MOVE)
+    touches, _ = book.unsent(errand)
+    assert batch_of([reading(touches[0])], book).moves == ()
+    assert [m.errand for m in batch_of([reading(touches[0]), Covered(touches[1], 0)], book).moves] == [errand.id]
+
+
+def test_a_closing_that_touched_nobody_moves_by_itself() -> None:
+    book = ErrandBook()
+    errand = book.register("closing", "c", "T", [], MOVE)
+    assert [m.errand for m in batch_of([Settle(errand.id)], book).moves] == [errand.id]
+
+
+def test_a_late_copy_of_a_repair_lowers_nothing_any_more() -> None:
+    book = ErrandBook()
+    errand = book.register("repair", "c", "T", [replace(A, repair=Repair(3, 4, datetime(2026, 1, 1)))])
+    copy = reading(book.unsent(errand)[0][0])
+    assert batch_of([copy], book).readings[0].touch.repair is not None
+    book.end(errand.id)
+    assert batch_of([copy], book).readings[0].touch.repair is None

@@ -48,6 +48,7 @@ class World:
     def reload(self) -> None:
         """Take the file as it is now."""
         self.config = load(str(self.path), {})
+        self._init()
 
     def _init(self) -> None:
         with psycopg.connect(self.database) as conn:

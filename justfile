@@ -27,7 +27,7 @@ demo *ARGS: _sync _anvil
 
 # Lint, types and every test.
 test *ARGS: _sync _anvil lint types
-    @.venv/bin/python -m pytest -n 2 "$@"
+    @.venv/bin/python -m pytest -n 2 --dist worksteal "$@"
 
 # Lint and types.
 check: lint types

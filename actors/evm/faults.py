@@ -44,9 +44,9 @@ def classify(
     text = f"{method}: {message.strip()[:300]}" + (f" ({code})" if code is not None else "")
     if http_status is not None and (found := _by_status(http_status, retry_after, text)):
         return found
-    if code == 3 or "execution reverted" in message.lower():
+    if code in (3, -32601) or "execution reverted" in message.lower():
         return Permanent(text)
-    for pattern, kind in ((THROTTLED, Throttled), (TOO_LARGE, TooLarge), (BEHIND, NodeBehind), (PERMANENT, Permanent)):
+    for pattern, kind in ((THROTTLED, Throttled), (BEHIND, NodeBehind), (TOO_LARGE, TooLarge), (PERMANENT, Permanent)):
         # "rate limit" before "limit": but a result cap that comes under the rate limit's code is a matter of size.
         if pattern.search(message):
             return TooLarge(text, range_hint(message, method)) if kind is TooLarge else kind(text)

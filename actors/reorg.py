@@ -70,7 +70,8 @@ class Reorgs:
         names = [asset.checkpoint for asset in ports.assets.values()]
         log.warning("reorg", chain=chain, fork=fork)
         ports.metrics.reorgs.labels(chain).inc()
-        ports.view.branch = await ports.store.patiently(chain_store.reorg, chain, names, fork)
+        branch = ports.view.branch
+        ports.view.branch = await ports.store.patiently(chain_store.reorg, chain, names, fork, branch)
         ports.view.closed = None
         for errand in ports.book.open_of("closing", chain):
             if errand.move is not None and errand.move.target.last_block > fork:
@@ -78,7 +79,7 @@ class Reorgs:
         for asset in ports.assets.values():
             await self._repair(asset, fork)
         gone = [block for block in remembered if block[0] > fork]
-        await ports.store.patiently(chain_store.forget, chain, gone)
+        await ports.store.patiently(chain_store.forget, chain, gone, branch + 1)
 
     async def _repair(self, asset: AssetConfig, fork: int) -> None:
         """Read again, page by page, the rows that were read above the fork."""

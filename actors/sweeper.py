@@ -6,11 +6,8 @@ On crash or kill: the open tick lives in the errand book, and what is unfinished
 
 from __future__ import annotations
 
-import math
 from datetime import UTC, datetime
-from typing import Any
 
-import psycopg
 import trio
 
 from actors.config import AssetConfig
@@ -21,13 +18,6 @@ from actors.ports import ChainPorts
 from actors.store import holders
 
 log = get_logger("sweeper")
-
-
-def tick_size(rows: int, interval_secs: float, target_age_secs: float, batch_size: int) -> int:
-    """How many rows one tick reads: the config's number, or what renews `rows` within the target age."""
-    if not target_age_secs:
-        return batch_size
-    return max(1, math.ceil(rows * interval_secs / target_age_secs))
 
 
 class Sweeper:
@@ -60,7 +50,10 @@ class Sweeper:
 
     async def _tick(self, busy: trio.CapacityLimiter) -> None:
         async with busy:
-            wallets = await self._ports.sweep_store.patiently(self._select)
+            sweeper = self._ports.sweeper
+            wallets = await self._ports.sweep_store.patiently(
+                holders.select_tick, self._asset, sweeper.interval_secs, sweeper.batch_size
+            )
             if not wallets:
                 return
             errand = self._ports.book.register(
@@ -70,14 +63,6 @@ class Sweeper:
                 [Touch(self._asset.name, wallet, live=False) for wallet in wallets],
             )
             await self._see_through(errand)
-
-    def _select(self, conn: psycopg.Connection[Any]) -> list[bytes]:
-        asset, sweeper = self._asset, self._ports.sweeper
-        if asset.track not in ("discover", "table"):
-            holders.insert_placeholders(conn, asset)
-        rows = holders.count(conn, asset) if asset.target_age_secs else 0
-        size = tick_size(rows, sweeper.interval_secs, asset.target_age_secs, sweeper.batch_size)
-        return holders.oldest(conn, asset, size)
 
     async def _see_through(self, errand: Errand) -> None:
         await self._ports.send(errand, live=False)

@@ -84,16 +84,19 @@ def remember(conn: Conn, chain: str, blocks: Iterable[Block]) -> None:
         )
 
 
-def forget(conn: Conn, chain: str, blocks: Iterable[Block]) -> None:
-    """Forget orphaned blocks."""
+def forget(conn: Conn, chain: str, blocks: Iterable[Block], branch: int) -> None:
+    """Forget orphaned blocks, unless the chain has gone on to another branch: whoever took it there needs them."""
     found = sorted(set(blocks))
-    conn.execute(
-        """
-        delete from trueup_blocks t using unnest(%s::bigint[], %s::text[]) b(number, hash)
-        where t.chain = %s and t.number = b.number and t.hash = b.hash
-        """,
-        [literal(number for number, _ in found), literal(text(value) for _, value in found), chain],
-    )
+    with conn.transaction():
+        if share_branches(conn, [chain]) != {chain: branch}:
+            return
+        conn.execute(
+            """
+            delete from trueup_blocks t using unnest(%s::bigint[], %s::text[]) b(number, hash)
+            where t.chain = %s and t.number = b.number and t.hash = b.hash
+            """,
+            [literal(number for number, _ in found), literal(text(value) for _, value in found), chain],
+        )
 
 
 def prune(conn: Conn, chain: str, keep_above: int, keep: int = KEPT_CLOSINGS) -> None:
@@ -110,15 +113,18 @@ def prune(conn: Conn, chain: str, keep_above: int, keep: int = KEPT_CLOSINGS) ->
     )
 
 
-def reorg(conn: Conn, chain: str, checkpoint_names: Sequence[str], fork: int) -> int:
-    """One transaction: the branch goes up by one, and the checkpoints above the fork go back to it. The new
-    branch.
+def reorg(conn: Conn, chain: str, checkpoint_names: Sequence[str], fork: int, branch: int) -> int:
+    """One transaction: the branch goes up by one, and the checkpoints above the fork go back to it. The branch from then on.
+
+    Where it is not `branch` any more, somebody else was first: nothing changes, and the other's branch is returned.
     """
     with conn.transaction():
         _ensure(conn, [chain])
-        conn.execute("select 1 from trueup_chains where chain = %s for update", [chain])
-        row = conn.execute("update trueup_chains set branch = branch + 1 where chain = %s returning branch", [chain]).fetchone()
+        row = conn.execute("select branch from trueup_chains where chain = %s for update", [chain]).fetchone()
         assert row is not None
+        if row[0] != branch:
+            return int(row[0])
+        conn.execute("update trueup_chains set branch = branch + 1 where chain = %s", [chain])
         conn.execute(
             """
             update eth_indexer_checkpoints set updated_at = current_timestamp,
@@ -128,4 +134,4 @@ def reorg(conn: Conn, chain: str, checkpoint_names: Sequence[str], fork: int) ->
             """,
             {"fork": fork, "names": list(checkpoint_names)},
         )
-        return int(row[0])
+        return branch + 1

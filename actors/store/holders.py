@@ -7,6 +7,7 @@ addresses in any case.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -109,6 +110,20 @@ def oldest(conn: Conn, asset: AssetConfig, limit: int) -> list[bytes]:
         """
     ).format(table=table(asset.table), valid=_is_wallet(sql.SQL("h.wallet")))
     return [from_text(wallet) for (wallet,) in conn.execute(query, {"name": asset.table, "limit": limit})]
+
+
+def tick_size(rows: int, interval_secs: float, target_age_secs: float, batch_size: int) -> int:
+    """How many rows one tick reads: the config's number, or what renews `rows` within the target age."""
+    if not target_age_secs:
+        return batch_size
+    return max(1, math.ceil(rows * interval_secs / target_age_secs))
+
+
+def select_tick(conn: Conn, asset: AssetConfig, interval_secs: float, batch_size: int) -> list[bytes]:
+    """The wallets of one tick: placeholders for new addresses of the SELECT first, then the oldest rows."""
+    insert_placeholders(conn, asset)
+    rows = count(conn, asset) if asset.target_age_secs else 0
+    return oldest(conn, asset, tick_size(rows, interval_secs, asset.target_age_secs, batch_size))
 
 
 def oldest_after(

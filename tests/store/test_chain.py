@@ -36,7 +36,7 @@ def test_reorg_waits_for_writers_and_no_writer_waits_for_another(store: Store) -
 
     def reorg() -> None:
         with connect(store.url) as conn:
-            chain.reorg(conn, "ethereum", [], 5)
+            chain.reorg(conn, "ethereum", [], 5, 0)
         done.set()
 
     with connect(store.url) as first, connect(store.url) as second, first.transaction(), second.transaction():
@@ -56,8 +56,9 @@ def test_reorg_takes_the_checkpoints_above_the_fork_back_to_it(conn: Conn) -> No
             "insert into eth_indexer_checkpoints (name, last_block, confirmed) values (%s, %s, %s)", [name, last, confirmed]
         )
     checkpoint.create(conn, "another chain's", 500)
-    assert chain.reorg(conn, "ethereum", ["above", "astride", "below", "seed"], 100) == 1
-    assert chain.reorg(conn, "ethereum", ["above"], 100) == 2
+    assert chain.reorg(conn, "ethereum", ["above", "astride", "below", "seed"], 100, 0) == 1
+    assert chain.reorg(conn, "ethereum", ["above"], 100, 1) == 2
+    assert chain.reorg(conn, "ethereum", ["astride"], 50, 1) == 2  # somebody else was first: nothing changes
     names = ["above", "astride", "below", "seed", "another chain's"]
     assert [checkpoint.load(conn, name) for name in names] == [
         Marks(100, 100),
@@ -82,8 +83,9 @@ def test_blocks_above_a_mark_and_the_newest_below_are_remembered(conn: Conn) -> 
 
 def test_orphaned_blocks_are_forgotten_by_number_and_hash(conn: Conn) -> None:
     chain.remember(conn, "ethereum", [block(10), block(11), block(11, 2)])
-    chain.forget(conn, "ethereum", [block(11), block(10, 2)])
-    chain.forget(conn, "ethereum", [])
+    chain.forget(conn, "ethereum", [block(11), block(10, 2)], 0)
+    chain.forget(conn, "ethereum", [], 0)
+    chain.forget(conn, "ethereum", [block(10)], 1)  # of another branch than the chain is on
     assert chain.remembered(conn, "ethereum", 0) == [block(10), block(11, 2)]
 
 

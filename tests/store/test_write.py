@@ -57,7 +57,7 @@ def test_move_from_other_marks_is_dropped_and_the_rows_are_written(marked: Store
 
 
 def test_move_on_another_branch_is_dropped(marked: Store) -> None:
-    chain.reorg(marked.conn, "ethereum", [], 1000)
+    chain.reorg(marked.conn, "ethereum", [], 1000, 0)
     assert marked.write(moves=(move(),)).dropped == (7,)
     assert marks(marked) == OLD
     assert marked.write(moves=(move(branch=1),)).moved == (7,)
@@ -70,7 +70,7 @@ def test_checkpoint_of_the_seed_has_no_confirmed_and_moves_all_the_same(store: S
 
 
 def test_outcomes_of_an_older_branch_are_refused_and_nothing_of_them_is_written(marked: Store) -> None:
-    chain.reorg(marked.conn, "ethereum", [], 1000)
+    chain.reorg(marked.conn, "ethereum", [], 1000, 0)
     touches = [Touch("AUDIO", wallet(n), 105, 105) for n in range(4)]
     result = marked.write(
         replace(reading(0, 10, 110), touch=touches[0]),

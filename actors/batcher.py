@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import trio
 
-from actors.errors import NodeBehind, NodeError, OrphanedBlock, Permanent, StoreDown, TooLarge
+from actors.errors import NodeBehind, NodeError, OrphanedBlock, Permanent, StoreDown, Throttled, TooLarge, Transient, WrongBlock
 from actors.evm import reader
 from actors.evm.block import Pin
 from actors.evm.pool import Endpoint
@@ -20,11 +20,13 @@ from actors.mailbox import Bell
 from actors.messages import Failed, Outcome, Reading, Touch
 from actors.pin import choose_pin, is_orphaned
 from actors.ports import ChainPorts
+from actors.progress import effort, waiting_for_others
 from actors.store import holders, set_aside
 
 FIRST_SIZE = 200
 DUE_EVERY_SECS = 5.0
 DUE_AT_ONCE = 100
+ALONE_FAILURES = 3
 log = get_logger("batcher")
 
 
@@ -67,11 +69,12 @@ class Batcher:
         """Set-aside wallets whose next attempt is due; Postgres holds them, so that nothing is lost with this task."""
         tables = {asset.table: name for name, asset in self._ports.assets.items()}
         while True:
-            try:
-                due = await self._ports.store.database.run(set_aside.due, list(tables), DUE_AT_ONCE)
-            except StoreDown:
-                due = []
-            await self._count_set_aside(tables)
+            with effort():
+                try:
+                    due = await self._ports.store.database.run(set_aside.due, list(tables), DUE_AT_ONCE)
+                except StoreDown:
+                    due = []
+                await self._count_set_aside(tables)
             for row in due:
                 block = row.block or 0
                 touch = Touch(tables[row.table], row.wallet, block, row.block, live=False, suspect=True)
@@ -105,7 +108,8 @@ class Batcher:
 
     async def _fly(self, batch: Batch) -> None:
         try:
-            await self._read(batch)
+            with effort():
+                await self._read(batch)
         finally:
             self._free += 1
             self._ports.hand_bell.ring()
@@ -125,8 +129,12 @@ class Batcher:
         except NodeError as error:
             self._ports.metrics.node_errors.labels(self._ports.config.name, endpoint.name, type(error).__name__).inc()
             log.warning("read failed", endpoint=endpoint.name, wallets=len(batch.touches), reason=str(error))
-            pool.failed(endpoint, error)
-            hand.again(batch)
+            if await self._wallets_are_at_fault(endpoint, batch, error):
+                pool.ok(endpoint)
+                await self._isolate(batch, error)
+            else:
+                pool.failed(endpoint, error)
+                hand.again(batch)
         else:
             pool.ok(endpoint)
             self._size.accepted(len(batch.touches))
@@ -134,6 +142,31 @@ class Batcher:
                 if isinstance(outcome, Reading):
                     self._ports.metrics.readings.labels(outcome.touch.asset).inc()
             await self._pass_on(batch, outcomes, alone)
+
+    async def _wallets_are_at_fault(self, endpoint: Endpoint, batch: Batch, error: NodeError) -> bool:
+        """Whether the same call without any wallet goes through, after a second failure: a node may break down over one wallet's read
+        (a timeout, a 502), and would be asked for it for ever, and be left by everybody else each time.
+        """
+        if batch.failures == 0 or not isinstance(error, Transient) or isinstance(error, Throttled):
+            return False
+        config = self._ports.config
+        try:
+            pin = await choose_pin(self._ports, endpoint, batch)
+            await reader.read(endpoint, self._multicall3, config.chain_id, pin, [])
+        except NodeError:
+            return False
+        return True
+
+    async def _isolate(self, batch: Batch, error: NodeError) -> None:
+        if len(batch.touches) > 1:
+            self._ports.hand.split(batch, failures=1)
+        elif batch.failures < ALONE_FAILURES:
+            self._ports.hand.again(batch)
+        else:
+            await self._set_aside(batch, error)
+
+    async def _set_aside(self, batch: Batch, error: NodeError) -> None:
+        await self._pass_on(batch, [Failed(batch.touches[0], str(error), self._ports.view.branch)], [])
 
     async def _probe(self, endpoint: Endpoint) -> None:
         try:
@@ -156,6 +189,9 @@ class Batcher:
         if behind is None:
             return self._sort(batch, values, pin, branch, asked_at)
         if await is_orphaned(endpoint, pin):
+            if ports.view.closed is not None and pin.hash == ports.view.closed.hash:
+                # A reorg, which the closings will find, or a node on a branch of its own: its readings are not wanted either way.
+                raise WrongBlock(f"has another block {pin.number} than was closed") from behind
             raise OrphanedBlock(f"block {pin.number} is not on the chain any more") from behind
         raise behind
 
@@ -179,10 +215,10 @@ class Batcher:
             self._size.refused(len(batch.touches))
             self._ports.hand.split(batch)
             return
-        await self._pass_on(batch, [Failed(batch.touches[0], str(error), self._ports.view.branch)], [])
+        await self._set_aside(batch, error)
 
     async def _pass_on(self, batch: Batch, outcomes: list[Outcome], alone: list[Touch]) -> None:
         if outcomes:
-            with self._ports.readings.lane(batch.live).inlet() as inlet:
+            with self._ports.readings.lane(batch.live).inlet() as inlet, waiting_for_others():
                 await inlet.send(tuple(outcomes))
         self._ports.hand.landed(batch, alone)

@@ -27,6 +27,7 @@ from actors.store import checkpoint, holders
 from actors.store.holders import RowState
 
 MOST_WALLETS = 50_000
+MOST_VOUCHED = 1000
 log = get_logger("closing")
 
 
@@ -63,6 +64,8 @@ class Closer:
         self._filter = filter_for(asset.triggers)
         self._range = RangeSize(ports.config.max_log_blocks)
         self._answered_by: Endpoint | None = None
+        self._vouched: dict[int, bytes] = {}
+        self._tip: Header | None = None
         self._lies = False
         self.marks: Marks | None = None
 
@@ -74,30 +77,34 @@ class Closer:
     async def close(self, whole: bool) -> Closed:
         """One closing. Raises NodeError, with the `endpoint` that is at fault where one is."""
         ports = self._ports
+        # Before the marks are read: a reorg by another copy in between must drop this closing.
+        branch = ports.view.branch
         marks = await ports.store.patiently(checkpoint.load, self._asset.checkpoint)
         if marks is None:
             raise Transient(f"checkpoint {self._asset.checkpoint} is gone")
         self.marks = marks
         endpoint = ports.pool.turn() if whole else await ports.pool.pick()
         try:
-            return await self._close(endpoint, marks, whole)
+            return await self._close(endpoint, marks, branch, whole)
         except NodeError as error:
             error.endpoint = endpoint  # type: ignore[attr-defined]  # the catcher holds it against who was asked
             raise
 
-    async def _close(self, endpoint: Endpoint, marks: Marks, whole: bool) -> Closed:
+    async def _close(self, endpoint: Endpoint, marks: Marks, branch: int, whole: bool) -> Closed:
         target = await self._target(endpoint, whole)
         if target.number < marks.last_block:
             # A head below the checkpoint proves nothing: that node is behind.
             raise NodeBehind(f"head {target.number} is below the checkpoint {marks.last_block}")
-        if not self._follows(target, marks) and await self._reorgs.look(marks, endpoint):
+        if await self._reorgs.look(marks, endpoint, self._vouched_by(target)):
+            self._tip = None
             return Closed(more=True)
         first = _first_block(marks) if whole else marks.last_block + 1
         if first > target.number:
             self._ports.view.closed = target
             return Closed(more=False)
-        branch = self._ports.view.branch
         span = await self.gather(endpoint, first, target)
+        if not whole and first < target.number:
+            await self._check_has(endpoint, target)
         if span.last < target.number:
             part = await endpoint.header(span.last)
             if part is None:
@@ -131,10 +138,19 @@ class Closer:
         ports.saw_head(head)
         return head
 
-    def _follows(self, target: Header, marks: Marks) -> bool:
-        """Whether the target is the child of the block that was closed last: then no reorg lies between."""
-        closed = self._ports.view.closed
-        return closed is not None and closed.number == marks.last_block == target.number - 1 and target.parent == closed.hash
+    def _vouched_by(self, target: Header) -> dict[int, bytes]:
+        """The hashes that the target's own line of parents proves, by number: those of closings that followed one upon the other."""
+        if self._tip is None or self._tip.hash not in (target.parent, target.hash) or len(self._vouched) >= MOST_VOUCHED:
+            self._vouched = {}
+        self._tip = target
+        self._vouched[target.number] = target.hash
+        return self._vouched
+
+    async def _check_has(self, endpoint: Endpoint, target: Header) -> None:
+        """Some nodes answer `[]` for blocks that they do not have: the answer counts only if the node has the target."""
+        there = await endpoint.header(target.number)
+        if there is None or there.hash != target.hash:
+            raise NodeBehind(f"has no block {target.number} of that hash")
 
     async def gather(self, endpoint: Endpoint, first: int, target: Header) -> Span:
         """The logs of a range, in pages that the provider takes, up to as many wallets as one closing holds."""
@@ -220,8 +236,7 @@ class Closer:
 
     async def see_through(self, errand: Errand) -> None:
         """Send what is unfinished of a closing, and wait until it has ended."""
-        await self._ports.send(errand, live=True)
-        await errand.done.wait()
+        await self._ports.see_through(errand, live=True)
 
 
 def _first_block(marks: Marks) -> int:

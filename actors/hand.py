@@ -162,15 +162,15 @@ class Hand:
         if self._end_flight(batch):
             self._set_apart(self._merged_with_later(batch), batch.failures + 1)
 
-    def split(self, batch: Batch) -> None:
-        """The batch was refused: each half is asked for by itself."""
+    def split(self, batch: Batch, failures: int = 0) -> None:
+        """The batch was refused: each half is asked for by itself. `failures`: how often that is to count as a failure of each."""
         if not self._end_flight(batch):
             return
         touches = self._merged_with_later(batch)
         middle = len(touches) // 2
         for half in (touches[:middle], touches[middle:]):
             if half:
-                self._set_apart(half, 0)
+                self._set_apart(half, failures)
 
     def _merged_with_later(self, batch: Batch) -> tuple[Touch, ...]:
         pairs = [(touch, self._later.pop(key_of(touch), None)) for touch in batch.touches]

@@ -51,7 +51,7 @@ def _health_errors(
         yield f"rpc is not configured for chain {chain.name}"
     if not chain.is_connected(now):
         yield f"not connected to chain {chain.name}{_because(chain.last_error)}"
-    if chain.head is None:
+    if chain.head is None and chain.leads:
         yield f"no block of chain {chain.name} was seen yet"
     if not view.store_ok:
         yield f"Postgres is unreachable{_because(view.store_error)}"
@@ -77,7 +77,7 @@ def _reasons(view: ServiceView, now: float) -> Iterator[str]:
     for chain in view.chains.values():
         yield from _chain_reasons(chain, now)
     for asset in view.assets.values():
-        yield from _asset_reasons(asset, now)
+        yield from _asset_reasons(asset, view.chains[asset.chain], now)
     for actor in view.actors():
         if actor["state"] != "running":
             yield f"actor {actor['name']} is {actor['state']}{_because(actor['last_error'])}"
@@ -87,7 +87,7 @@ def _chain_reasons(chain: ChainView, now: float) -> Iterator[str]:
     if not chain.up(now):
         why = "; ".join(f"{each.name}: {_why_down(each)}" for each in chain.endpoints())
         yield f"chain {chain.name} has no healthy endpoint{_because(why)}"
-    elif chain.head is None:
+    elif chain.head is None and chain.leads:
         yield f"no block of chain {chain.name} was seen yet"
 
 
@@ -95,12 +95,12 @@ def _why_down(endpoint: EndpointFacts) -> str:
     return "is on another chain" if endpoint.chain_ok is False else endpoint.last_error or "is down"
 
 
-def _asset_reasons(asset: AssetView, now: float) -> Iterator[str]:
+def _asset_reasons(asset: AssetView, chain: ChainView, now: float) -> Iterator[str]:
     if not asset.follows:
         return
     if asset.checkpoint_block is None:
         yield f"asset {asset.name} is not closed yet"
-    elif asset.last_closed_at is not None:
+    elif asset.last_closed_at is not None and chain.leads:
         since = now - asset.last_closed_at
         if since > max(LATE_PERIODS * asset.closes_every_secs, LATE_AT_LEAST_SECS):
             yield f"asset {asset.name} has not closed for {since:.0f} s, due: {asset.closes_every_secs:g} s"
@@ -125,6 +125,7 @@ def status(view: ServiceView, now: float) -> dict[str, Any]:
 def _chain(chain: ChainView, now: float) -> dict[str, Any]:
     return {
         "name": chain.name,
+        "leads": chain.leads,
         "connected": chain.is_connected(now),
         "head": chain.head.number if chain.head is not None else None,
         "closed": chain.closed.number if chain.closed is not None else None,
@@ -151,6 +152,7 @@ def _asset(asset: AssetView, now: float) -> dict[str, Any]:
     return {
         "name": asset.name,
         "chain": asset.chain,
+        "sweeps": asset.sweeps,
         "checkpoint_block": asset.checkpoint_block,
         "confirmed": asset.confirmed,
         "last_closed_secs_ago": _ago(asset.last_closed_at, now),

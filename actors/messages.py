@@ -124,11 +124,14 @@ class WriteBatch:
 class WriteResult:
     """What the transaction did.
 
-    `refused`: touches whose outcome was of an older branch (not written, not finished); `moved`/`dropped`: closings by errand id;
-    `updated`: the (asset, wallet) whose value was stored.
+    `refused`: touches whose outcome was of an older branch, or of a closed block that is not the one that was closed (not written, not
+    finished); `branches` and `closed`: each chain's branch and each asset's last closed block, as the transaction found them;
+    `moved`/`dropped`: closings by errand id; `updated`: the (asset, wallet) whose value was stored.
     """
 
     refused: tuple[Touch, ...] = ()
+    branches: dict[str, int] = field(default_factory=dict)
+    closed: dict[str, int] = field(default_factory=dict)
     moved: tuple[int, ...] = ()
     dropped: tuple[int, ...] = ()
     updated: frozenset[tuple[str, bytes]] = field(default_factory=frozenset)

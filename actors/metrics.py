@@ -23,7 +23,7 @@ from actors.view import ServiceView
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 LANES = ("live", "sweep")
-CAUSES = ("crash", "kill")
+CAUSES = ("crash", "kill", "stall")
 EVENT_BUCKETS = (0.1, 0.25, 0.5, 1, 2, 3, 5, 8, 12, 15, 20, 30, 60, 120, 300, 600)
 Metric = TypeVar("Metric", Counter, Gauge)
 # They double every counter, and no dashboard of ours reads them.

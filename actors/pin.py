@@ -22,26 +22,38 @@ BEHIND_HEAD = 2
 
 async def choose_pin(ports: ChainPorts, endpoint: Endpoint, batch: Batch) -> Pin:
     """A pin not older than the batch's touches. Raises NodeBehind where the endpoint has no such block."""
-    retry = batch.failures > 0
-    if batch.live:
-        newest = max(batch.touches, key=lambda touch: touch.need)
-        if newest.block_hash is not None and endpoint.hash_pins and not retry:
-            return Pin(newest.need, newest.block_hash, None)
-        header = _fresh_head(ports) if not retry else None
-        if header is None or header.number < batch.need:
-            header = await _head(ports, endpoint)
-    else:
-        closed = None if retry else ports.view.closed
-        header = closed if closed is not None and _is_recent(ports, closed) else await _settled(ports, endpoint)
-        if header.number < batch.need:
-            header = await _head(ports, endpoint)
-    if header.number < batch.need:
-        raise NodeBehind(f"has block {header.number}, block {batch.need} was asked for")
+    closed = _closed_block(ports, batch)
+    newest = max(batch.touches, key=lambda touch: touch.need)
+    if batch.live and newest.block_hash is not None and newest.need > closed and endpoint.hash_pins and not batch.failures:
+        return Pin(newest.need, newest.block_hash, None)
+    header = await (_for_events(ports, endpoint, batch) if batch.live else _for_sweep(ports, endpoint, batch, closed))
+    if header.number < max(batch.need, closed):
+        raise NodeBehind(f"has block {header.number}, block {max(batch.need, closed)} was asked for")
     return Pin(header.number, header.hash, header)
 
 
+async def _for_events(ports: ChainPorts, endpoint: Endpoint, batch: Batch) -> Header:
+    header = _fresh_head(ports) if not batch.failures else None
+    if header is None or header.number < batch.need:
+        header = await _head(ports, endpoint)
+    return header
+
+
+async def _for_sweep(ports: ChainPorts, endpoint: Endpoint, batch: Batch, closed: int) -> Header:
+    known = None if batch.failures else ports.view.closed
+    header = known if known is not None and _is_recent(ports, known) else await _settled(ports, endpoint)
+    if header.number < max(batch.need, closed):
+        header = await _head(ports, endpoint)
+    return header
+
+
+def _closed_block(ports: ChainPorts, batch: Batch) -> int:
+    """The newest block that any of the batch's assets has closed: an older one is written only if it was one of the closed ones."""
+    return max(ports.asset_views[touch.asset].checkpoint_block or 0 for touch in batch.touches)
+
+
 async def is_orphaned(endpoint: Endpoint, pin: Pin) -> bool:
-    """Whether the node has another block at the pin's number: then the pin is at fault, not the node."""
+    """Whether the node has another block at the pin's number: then the pin is at fault, or the node sits on another branch."""
     there = await endpoint.header(pin.number)
     return there is not None and there.hash != pin.hash
 

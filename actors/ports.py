@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import trio
 
@@ -16,12 +16,13 @@ from actors.errand import Errand, ErrandBook
 from actors.errors import StoreDown
 from actors.evm.block import Header
 from actors.evm.pool import Pool
+from actors.evm.ws import Connect
 from actors.hand import Hand
 from actors.log import get_logger
 from actors.mailbox import Bell, Mailbox
 from actors.messages import Outcome, Touch
 from actors.metrics import Metrics
-from actors.store.postgres import Database
+from actors.progress import beat, waiting_for_others
 from actors.supervisor import Backoff
 from actors.view import AssetView, ChainView, ServiceView
 
@@ -30,16 +31,24 @@ CHUNK = 200
 log = get_logger("ports")
 
 
+class Units(Protocol):
+    """What runs units of work on the tables, as `store.postgres.Database` does: whole, or not at all."""
+
+    async def run(self, fn: Callable[..., T], *args: Any) -> T: ...
+    async def aclose(self) -> None: ...
+
+
 class Store:
     """One connection to Postgres that waits while Postgres is away."""
 
-    def __init__(self, database: Database, view: ServiceView) -> None:
+    def __init__(self, database: Units, view: ServiceView) -> None:
         self.database, self._view = database, view
 
     async def patiently(self, fn: Callable[..., T], *args: Any) -> T:
         """Run a unit of work, again and again while Postgres is down; `/readyz` says why meanwhile."""
         backoff = Backoff(0.1, 2.0)
         while True:
+            beat()
             try:
                 result = await self.database.run(fn, *args)
             except StoreDown as error:
@@ -60,6 +69,7 @@ class ChainPorts:
     assets: dict[str, AssetConfig]
     sweeper: SweeperConfig
     pool: Pool
+    connect: Connect
     store: Store
     sweep_store: Store
     touches: Mailbox[tuple[Touch, ...]]
@@ -79,15 +89,17 @@ class ChainPorts:
         self.head_seen_at = trio.current_time()
         self.metrics.head_block.labels(self.config.name).set(header.number)
 
-    async def send(self, errand: Errand, live: bool) -> None:
-        """Send all that is unfinished of an errand; killed in between, the sender's next incarnation calls it again."""
+    async def see_through(self, errand: Errand, live: bool) -> None:
+        """Send all that is unfinished of an errand, and wait for its end; killed in between, the sender's next incarnation does it again."""
         touches, rest = self.book.unsent(errand)
-        with self.touches.lane(live).inlet() as inlet:
-            for chunk in chunks(touches):
-                await inlet.send(tuple(chunk))
-        with self.readings.lane(live).inlet() as outlet:
-            for outcomes in chunks(rest):
-                await outlet.send(tuple(outcomes))
+        with waiting_for_others():
+            with self.touches.lane(live).inlet() as inlet:
+                for chunk in chunks(touches):
+                    await inlet.send(tuple(chunk))
+            with self.readings.lane(live).inlet() as outlet:
+                for outcomes in chunks(rest):
+                    await outlet.send(tuple(outcomes))
+            await errand.done.wait()
 
 
 def chunks(items: Sequence[T]) -> list[Sequence[T]]:

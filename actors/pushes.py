@@ -23,6 +23,7 @@ from actors.evm.ws import Session, open_session
 from actors.log import get_logger
 from actors.messages import Raised, Touch
 from actors.ports import ChainPorts
+from actors.progress import effort
 from actors.store import holders
 from actors.supervisor import Backoff
 
@@ -96,7 +97,7 @@ class Socket:
         view = self._ports.view
         try:
             with trio.CancelScope() as self._session_scope:
-                async with open_session(url) as session:
+                async with open_session(url, self._ports.connect) as session:
                     await self._session(session)
         except NodeError as error:
             log.warning("socket failed", chain=self._ports.config.name, reason=str(error))
@@ -184,7 +185,8 @@ class Socket:
                 except trio.WouldBlock:
                     break
             for name in dict.fromkeys(name for name, _ in waiting):
-                await self._hint(name, [event for of, event in waiting if of == name])
+                with effort():
+                    await self._hint(name, [event for of, event in waiting if of == name])
 
     async def _hint(self, name: str, events: list[LogEvent]) -> None:
         newest: dict[bytes, LogEvent] = {}

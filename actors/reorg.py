@@ -1,6 +1,7 @@
 """Finding reorgs by the remembered blocks, and healing them.
 
-Another hash at a number that the node has is a reorg; the fork is the newest remembered block whose hash still stands. One transaction
+Another hash at a number that the node has is a reorg, unless another endpoint that is further on says that the block stands: then the
+node sits on a branch of its own, and is left. The fork is the newest remembered block whose hash still stands. One transaction
 raises the branch and takes the checkpoints back; the chain's open closings are dropped; the rows read above the fork are repaired in pages;
 then the orphaned blocks are forgotten. A crash before that finds the same reorg again. One at a time for a chain: the assets' closings
 wait here.
@@ -8,12 +9,12 @@ wait here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import trio
 
 from actors.config import AssetConfig
-from actors.errors import NodeError
+from actors.errors import NodeError, WrongBlock
 from actors.evm.block import Header
 from actors.evm.pool import Endpoint
 from actors.log import get_logger
@@ -36,24 +37,32 @@ class Reorgs:
         self._ports = ports
         self._lock = trio.Lock()
 
-    async def look(self, marks: Marks, endpoint: Endpoint | None = None) -> bool:
-        """Compare the remembered blocks with the node's; heal where they differ. True: the checkpoint may have moved."""
+    async def look(self, marks: Marks, endpoint: Endpoint | None = None, vouched: Mapping[int, bytes] | None = None) -> bool:
+        """Compare the remembered blocks with the node's; heal where they differ. True: the checkpoint may have moved.
+
+        `vouched`: hashes by number that need no asking. Raises WrongBlock where it is the endpoint that is on another branch.
+        """
         async with self._lock:
             endpoint = endpoint or await self._ports.pool.pick()
             above = marks.last_block - 1 if marks.confirmed is None else marks.confirmed
             blocks = await self._ports.store.patiently(chain_store.remembered, self._ports.config.name, above)
-            if not await self._orphaned(endpoint, blocks):
+            if not await self._orphaned(endpoint, [b for b in blocks if (vouched or {}).get(b[0]) != b[1]]):
                 return False
             everything = await self._ports.store.patiently(chain_store.remembered, self._ports.config.name, -1)
             orphaned = await self._orphaned(endpoint, everything)
             if not orphaned:
                 return False
+            await self._hear_others(endpoint, orphaned)
             await self._heal(fork_of(everything, orphaned), everything)
             return True
 
     async def _orphaned(self, endpoint: Endpoint, blocks: Sequence[Block]) -> list[Block]:
-        """The blocks at whose number the node has another hash, asked newest first."""
-        found: list[Block] = []
+        """The blocks at whose number the node has another hash."""
+        return [block for block, stands in (await self._ask(endpoint, blocks)).items() if stands is False]
+
+    async def _ask(self, endpoint: Endpoint, blocks: Sequence[Block]) -> dict[Block, bool | None]:
+        """Whether each block stands, asked newest first; None where the node has none of that number."""
+        found: dict[Block, bool | None] = {}
         newest_first = sorted(blocks, reverse=True)
         for at in range(0, len(newest_first), ASK_AT_ONCE):
             page = newest_first[at : at + ASK_AT_ONCE]
@@ -61,9 +70,25 @@ class Reorgs:
             for block, answer in zip(page, answers, strict=True):
                 if isinstance(answer, NodeError):
                     raise answer
-                if answer is not None and Header.from_json(answer).hash != block[1]:
-                    found.append(block)
+                found[block] = None if answer is None else Header.from_json(answer).hash == block[1]
         return found
+
+    async def _hear_others(self, endpoint: Endpoint, orphaned: Sequence[Block]) -> None:
+        """Raise WrongBlock where an endpoint that is further on (or as far, and preferred) says that the blocks stand."""
+        own = await self._standing(endpoint)
+        for other in self._ports.pool.others(endpoint):
+            try:
+                says = await self._ask(other, orphaned)
+                further = await self._standing(other) > own
+            except NodeError as error:
+                self._ports.pool.failed(other, error)
+                continue
+            if further and says and all(says.values()):
+                raise WrongBlock(f"sits on another branch than {other.name}, which is further on")
+
+    async def _standing(self, endpoint: Endpoint) -> tuple[int, int]:
+        head = await endpoint.header("latest")
+        return (-1 if head is None else head.number, -endpoint.index)
 
     async def _heal(self, fork: int, remembered: Sequence[Block]) -> None:
         ports, chain = self._ports, self._ports.config.name
@@ -88,8 +113,7 @@ class Reorgs:
             after = "0x" + rows[-1].wallet.hex()
             touches = [_repair_touch(asset.name, row, fork) for row in rows]
             errand = self._ports.book.register("repair", self._ports.config.name, asset.name, touches)
-            await self._ports.send(errand, live=True)
-            await errand.done.wait()
+            await self._ports.see_through(errand, live=True)
             log.info("repaired", asset=asset.name, rows=errand.requested)
 
 

@@ -19,6 +19,7 @@ from actors.log import get_logger
 from actors.mailbox import Bell
 from actors.messages import Marks
 from actors.ports import ChainPorts
+from actors.progress import beat, effort
 from actors.pushes import PushWatch, Socket
 from actors.reorg import Reorgs
 from actors.store import chain as chain_store
@@ -58,6 +59,25 @@ class Wake:
         self.whole |= timer.cancelled_caught
 
 
+def show_marks(ports: ChainPorts, name: str, marks: Marks | None) -> None:
+    """Show an asset's checkpoint."""
+    if marks is None:
+        return
+    view, gauge = ports.asset_views[name], ports.metrics.checkpoint_block
+    view.checkpoint_block, view.confirmed = marks.last_block, marks.confirmed
+    gauge.labels(name, "last_block").set(marks.last_block)
+    gauge.labels(name, "confirmed").set(marks.last_block if marks.confirmed is None else marks.confirmed)
+
+
+async def stand_by(ports: ChainPorts) -> None:
+    """Another copy of the process follows the chain: closed block and branch are what Postgres says."""
+    if ports.view.leads:
+        ports.view.leads, ports.view.closed = False, None
+    ports.view.branch = await ports.store.patiently(chain_store.branch, ports.config.name)
+    for name, asset in ports.assets.items():
+        show_marks(ports, name, await ports.store.patiently(checkpoint.load, asset.checkpoint))
+
+
 class Subscriber:
     """One incarnation. See the module."""
 
@@ -74,15 +94,16 @@ class Subscriber:
         for wake in self._wakes.values():
             wake.ring(whole)
 
-    async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
+    async def run(self) -> None:
         """Follow the chain for ever."""
         ports = self._ports
-        task_status.started()
+        ports.view.leads = True
         for errand in ports.book.open_of("repair", ports.config.name):
             ports.book.drop(errand.id)
-        ports.view.branch = await ports.store.patiently(chain_store.branch, ports.config.name)
-        for name in self._followed:
-            await self._boot(name)
+        with effort():
+            ports.view.branch = await ports.store.patiently(chain_store.branch, ports.config.name)
+            for name in self._followed:
+                await self._boot(name)
         async with trio.open_nursery() as nursery:
             if ports.config.ws and self._followed:
                 nursery.start_soon(self._socket.listen)
@@ -98,22 +119,15 @@ class Subscriber:
         if marks is None:
             head = await self._with_node(lambda endpoint: endpoint.header("latest"))
             if head is not None:
-                await self._ports.store.patiently(checkpoint.create, key, head.number)
+                await self._ports.store.patiently(checkpoint.create, self._ports.config.name, key, head.number, head.hash)
             marks = await self._ports.store.patiently(checkpoint.load, key)
-        self._show(name, marks)
-
-    def _show(self, name: str, marks: Marks | None) -> None:
-        if marks is not None:
-            view = self._ports.asset_views[name]
-            view.checkpoint_block, view.confirmed = marks.last_block, marks.confirmed
-            gauge = self._ports.metrics.checkpoint_block
-            gauge.labels(name, "last_block").set(marks.last_block)
-            gauge.labels(name, "confirmed").set(marks.last_block if marks.confirmed is None else marks.confirmed)
+        show_marks(self._ports, name, marks)
 
     async def _with_node(self, ask: Callable[[Endpoint], Awaitable[T | None]]) -> T:
         """Ask endpoints until one answers with something: a named retry, which is progress."""
         backoff = Backoff(*RETRY_SECS)
         while True:
+            beat()
             endpoint = await self._ports.pool.pick()
             try:
                 answer = await ask(endpoint)
@@ -138,7 +152,7 @@ class Subscriber:
         while True:
             whole = wake.take()
             outcome = await self._attempt(closer.close, whole)
-            self._show(name, closer.marks)
+            show_marks(self._ports, name, closer.marks)
             if outcome is not None:
                 self._ports.asset_views[name].last_closed_at = trio.current_time()
             if outcome is None:
@@ -162,7 +176,8 @@ class Subscriber:
     async def _attempt(self, step: Callable[[A], Awaitable[T]], arg: A) -> T | None:
         """One closing; a node's fault is noted and held against the endpoint that was asked, and None returned."""
         try:
-            return await step(arg)
+            with effort():
+                return await step(arg)
         except (NodeError, DecodeError) as error:
             endpoint: Endpoint | None = getattr(error, "endpoint", None)
             if endpoint is not None and isinstance(error, NodeError):

@@ -2,7 +2,7 @@
 
 Owns: one runner task a child, and inside it one fresh cancel scope an incarnation; a crash never reaches the shared nursery.
 Rules: a crash counts against one budget over all children and backs off; the backoff resets after `HEALTHY_SECS` of health; a kill
-restarts at once and is not counted. Children start in order, each ready before the next, and stop in reverse: asked by their `drain`
+restarts at once and is not counted, but for the watchdog's, of an actor that holds work and makes no progress. Children start in order, each ready before the next, and stop in reverse: asked by their `drain`
 where they have one, else cancelled. A failure of a first start before readiness is the boot's failure, as in OTP.
 Trio cannot kill a task that reaches no checkpoint: whoever blocks must do so in a thread.
 """
@@ -18,6 +18,7 @@ from typing import Any, Literal, Protocol
 import trio
 
 from actors.errors import TrueupError
+from actors.progress import Efforts, account_to
 
 HEALTHY_SECS = 10.0
 log = logging.getLogger("trueup.supervisor")
@@ -25,6 +26,10 @@ log = logging.getLogger("trueup.supervisor")
 
 class GaveUp(TrueupError):
     """More crashes than the budget allows."""
+
+
+class Stalled(TrueupError):
+    """An actor held work and made no progress."""
 
 
 class Limits(Protocol):
@@ -38,6 +43,8 @@ class Limits(Protocol):
     def backoff_initial_secs(self) -> float: ...
     @property
     def backoff_max_secs(self) -> float: ...
+    @property
+    def progress_secs(self) -> float: ...
 
 
 @dataclass(frozen=True)
@@ -96,7 +103,9 @@ class Child:
     last_error: str | None = None
     scope: trio.CancelScope | None = None
     killed: bool = False
+    stalled: Stalled | None = None
     stopping: bool = False
+    efforts: Efforts = field(default_factory=Efforts)
     ended: trio.Event = field(default_factory=trio.Event)
 
 
@@ -134,10 +143,13 @@ class Supervisor:
         """Start all children in order; return when all have ended. Raises GaveUp, or a first start's own error."""
         gave_up: BaseException | None = None
         try:
-            async with trio.open_nursery() as nursery:
-                for child in self.children.values():
-                    await nursery.start(self._keep, child)
-                task_status.started()
+            async with trio.open_nursery() as outer:
+                outer.start_soon(self._watch_progress)
+                async with trio.open_nursery() as nursery:
+                    for child in self.children.values():
+                        await nursery.start(self._keep, child)
+                    task_status.started()
+                outer.cancel_scope.cancel()
         except* GaveUp as group:
             gave_up = first_of(group)
         if gave_up is not None:
@@ -151,6 +163,16 @@ class Supervisor:
         child.killed = True
         child.scope.cancel()
         return True
+
+    async def _watch_progress(self) -> None:
+        patience = self._limits.progress_secs
+        while True:
+            await trio.sleep(patience / 4)
+            for child in self.children.values():
+                stuck = trio.current_time() - child.efforts.oldest_beat()
+                if stuck > patience and not child.stopping and child.stalled is None and child.scope is not None:
+                    child.stalled = Stalled(f"held work and made no progress for {stuck:.0f} s")
+                    child.scope.cancel()
 
     async def stop(self, grace_secs: float) -> None:
         """Stop the children in reverse order; return when all have ended, within the grace."""
@@ -173,6 +195,7 @@ class Supervisor:
             log.error("%s does not stop", child.spec.name)
 
     async def _keep(self, child: Child, *, task_status: trio.TaskStatus[None]) -> None:
+        account_to(child.efforts)
         outer: trio.TaskStatus[None] | None = task_status
         try:
             while not child.stopping:
@@ -192,7 +215,7 @@ class Supervisor:
     async def _incarnation(self, child: Child, readiness: _Readiness) -> Exception | None:
         """Run one incarnation; return what it crashed of, or None when it was killed, stopped or returned."""
         error: Exception | None = None
-        child.killed, child.state = False, "starting"
+        child.killed, child.stalled, child.state = False, None, "starting"
         with trio.CancelScope() as child.scope:
             try:
                 await child.spec.run(task_status=readiness)
@@ -206,12 +229,12 @@ class Supervisor:
                     raise
                 error = rest
                 raise cancelled from None
-        return error
+        return error or child.stalled
 
     async def _pause(self, child: Child, error: Exception | None, lived_secs: float) -> None:
         """Count the restart, and wait for what the backoff asks after a crash; a kill cuts the wait short."""
         child.restarts += 1
-        cause = "kill" if child.killed and error is None else "crash"
+        cause = "kill" if child.killed and error is None else "stall" if isinstance(error, Stalled) else "crash"
         self._on_restart(child.spec.name, cause)
         if cause == "kill":
             log.info("%s was killed, restarts", child.spec.name)

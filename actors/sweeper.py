@@ -15,6 +15,7 @@ from actors.errand import Errand
 from actors.log import get_logger
 from actors.messages import Touch
 from actors.ports import ChainPorts
+from actors.progress import effort
 from actors.store import holders
 
 log = get_logger("sweeper")
@@ -31,10 +32,14 @@ class Sweeper:
         ticks = self._ports.book.open_of("tick", self._ports.config.name, self._asset.name)
         return ticks[0] if ticks else None
 
-    async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
+    async def stand_by(self) -> None:
+        """Another copy of the process sweeps."""
+        self._view.sweeps = False
+
+    async def run(self) -> None:
         """Tick for ever."""
+        self._view.sweeps = True
         async with trio.open_nursery() as nursery:
-            task_status.started()
             if (left := self._open_tick()) is not None:
                 nursery.start_soon(self._see_through, left)
             due = trio.current_time()
@@ -51,9 +56,10 @@ class Sweeper:
     async def _tick(self, busy: trio.CapacityLimiter) -> None:
         async with busy:
             sweeper = self._ports.sweeper
-            wallets = await self._ports.sweep_store.patiently(
-                holders.select_tick, self._asset, sweeper.interval_secs, sweeper.batch_size
-            )
+            with effort():
+                wallets = await self._ports.sweep_store.patiently(
+                    holders.select_tick, self._asset, sweeper.interval_secs, sweeper.batch_size
+                )
             if not wallets:
                 return
             errand = self._ports.book.register(
@@ -65,8 +71,7 @@ class Sweeper:
             await self._see_through(errand)
 
     async def _see_through(self, errand: Errand) -> None:
-        await self._ports.send(errand, live=False)
-        await errand.done.wait()
+        await self._ports.see_through(errand, live=False)
         view = self._view
         view.ticks += 1
         view.last_tick_at = datetime.now(UTC)

@@ -5,7 +5,10 @@ server ← everything · writer ← readings ← batcher (a chain) ← touches �
 
 from __future__ import annotations
 
+import os
 import random
+import secrets
+import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,19 +18,20 @@ import trio
 
 from actors import chaos, server
 from actors.batcher import Batcher
-from actors.config import ChainConfig, Config
+from actors.config import AssetConfig, ChainConfig, Config
 from actors.errand import ErrandBook
 from actors.errors import ConfigError, StoreDown
-from actors.evm.http import HttpClient
-from actors.evm.pool import Pool
+from actors.evm import ws
+from actors.evm.pool import Http, Pool
 from actors.log import get_logger
 from actors.mailbox import Mailbox
 from actors.messages import Outcome
 from actors.metrics import Metrics
-from actors.ports import ChainPorts, Store
-from actors.store import schema
+from actors.ports import ChainPorts, Store, Units
+from actors.role import while_holding
+from actors.store import leases, schema
 from actors.store.postgres import Database
-from actors.subscriber import Subscriber
+from actors.subscriber import Subscriber, stand_by
 from actors.supervisor import ChildSpec, GaveUp, Supervisor, first_of
 from actors.sweeper import Sweeper
 from actors.view import AssetView, ChainView, ServiceView
@@ -35,24 +39,33 @@ from actors.writer import Writer
 
 TOUCH_MESSAGES = 64
 READING_MESSAGES = 32
+FREE_SECS = 1.0
 log = get_logger("system")
+
+
+def new_holder() -> str:
+    """A name for this process that no other one has or had."""
+    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
 
 
 @dataclass
 class System:
-    """One process's actors and what outlives them."""
+    """One process's actors and what outlives them. `client`, `connect` and `database` are its ways to nodes and Postgres."""
 
     config: Config
-    client: HttpClient
+    client: Http
+    connect: ws.Connect = ws.connect
+    database: Callable[[str, str], Units] = Database
     metrics: Metrics = field(default_factory=Metrics)
     book: ErrandBook = field(default_factory=ErrandBook)
     readings: Mailbox[tuple[Outcome, ...]] = field(default_factory=lambda: Mailbox("readings", READING_MESSAGES))
+    holder: str = field(default_factory=new_holder)
     bound_url: str | None = None
 
     def __post_init__(self) -> None:
         self.view = ServiceView(chains={}, assets={})
-        names = ("following", "sweeping", "writing", "writing-sweep")
-        self.databases = {name: Database(self.config.database.url, name) for name in names}
+        names = ("following", "sweeping", "writing", "writing-sweep", "roles")
+        self.databases = {name: self.database(self.config.database.url, name) for name in names}
         self.stores = {name: Store(database, self.view) for name, database in self.databases.items()}
         self.chains = {chain.name: self._chain(chain) for chain in self.config.chains}
         self.supervisor = Supervisor([], self.config.supervisor)
@@ -76,6 +89,7 @@ class System:
             assets=assets,
             sweeper=self.config.sweeper,
             pool=pool,
+            connect=self.connect,
             store=self.stores["following"],
             sweep_store=self.stores["sweeping"],
             touches=Mailbox(f"touches:{chain.name}", TOUCH_MESSAGES),
@@ -110,9 +124,9 @@ class System:
         sources = []
         for ports in self.chains.values():
             for name, asset in ports.assets.items():
-                sources.append(ChildSpec(f"sweeper:{name}", partial(_run_sweeper, ports, asset)))
+                sources.append(ChildSpec(f"sweeper:{name}", partial(self._sweep, ports, asset)))
         for name, ports in self.chains.items():
-            sources.append(ChildSpec(f"subscriber:{name}", partial(_run_subscriber, ports)))
+            sources.append(ChildSpec(f"subscriber:{name}", partial(self._subscribe, ports)))
         if self.config.chaos.enabled and self.config.chaos.kill_every_secs:
             sources.append(ChildSpec("chaos", self._chaos))
         return self.specs(sources)
@@ -143,6 +157,21 @@ class System:
     async def _write(self, *, task_status: trio.TaskStatus[None]) -> None:
         stores = {True: self.stores["writing"], False: self.stores["writing-sweep"]}
         await Writer(self.readings, stores, self.chains, self.book).run(task_status=task_status)
+
+    async def _sweep(self, ports: ChainPorts, asset: AssetConfig, *, task_status: trio.TaskStatus[None]) -> None:
+        sweeper = Sweeper(ports, asset)
+        task_status.started()
+        await while_holding(self.stores["roles"], f"sweeper:{asset.table}", self.holder, sweeper.run, sweeper.stand_by)
+
+    async def _subscribe(self, ports: ChainPorts, *, task_status: trio.TaskStatus[None]) -> None:
+        task_status.started()
+        await while_holding(
+            self.stores["roles"],
+            f"subscriber:{ports.config.name}",
+            self.holder,
+            lambda: Subscriber(ports).run(),
+            partial(stand_by, ports),
+        )
 
     async def _chaos(self, *, task_status: trio.TaskStatus[None]) -> None:
         every = self.config.chaos.kill_every_secs
@@ -192,7 +221,16 @@ class System:
         await shutdown()
         log.info("stops")
         await self.supervisor.stop(self.config.supervisor.grace_secs)
+        await self._free_roles()
         scope.cancel()
+
+    async def _free_roles(self) -> None:
+        """Another copy need not wait for the leases' end; while Postgres is away they end by themselves."""
+        with trio.move_on_after(FREE_SECS):
+            try:
+                await self.databases["roles"].run(leases.free, self.holder)
+            except StoreDown:
+                return
 
     async def _close(self) -> None:
         with trio.move_on_after(2, shield=True):
@@ -210,11 +248,3 @@ async def _run_batcher(ports: ChainPorts, *, task_status: trio.TaskStatus[None])
 def _drain_batcher(ports: ChainPorts) -> None:
     ports.draining = True
     ports.hand_bell.ring()
-
-
-async def _run_sweeper(ports: ChainPorts, asset: Any, *, task_status: trio.TaskStatus[None]) -> None:
-    await Sweeper(ports, asset).run(task_status=task_status)
-
-
-async def _run_subscriber(ports: ChainPorts, *, task_status: trio.TaskStatus[None]) -> None:
-    await Subscriber(ports).run(task_status=task_status)

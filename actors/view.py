@@ -41,11 +41,15 @@ def _nothing() -> list[Any]:
 
 @dataclass
 class ChainView:
-    """One chain. Without `ws_configured` it is connected while one of its endpoints is up."""
+    """One chain. Without `ws_configured` it is connected while one of its endpoints is up.
+
+    `leads`: this process is the chain's subscriber; else another copy is, and what is shown of closings is what Postgres says.
+    """
 
     name: str
     rpc_configured: bool = False
     ws_configured: bool = False
+    leads: bool = True
     connected: bool = False
     head: Header | None = None
     closed: Header | None = None
@@ -60,16 +64,17 @@ class ChainView:
 
     def is_connected(self, now: float) -> bool:
         """Whether news of the chain comes in, by whatever way is configured."""
-        return self.connected if self.ws_configured else bool(self.up(now))
+        return self.connected if self.ws_configured and self.leads else bool(self.up(now))
 
 
 @dataclass
 class AssetView:
-    """One asset. `follows`: it has triggers, and so closings, one due every `closes_every_secs`."""
+    """One asset. `follows`: it has triggers, and so closings, one due every `closes_every_secs`. `sweeps`: this process sweeps it."""
 
     name: str
     chain: str
     follows: bool = True
+    sweeps: bool = True
     closes_every_secs: float = 60.0
     checkpoint_block: int | None = None
     confirmed: int | None = None

@@ -20,6 +20,7 @@ from actors.log import get_logger
 from actors.mailbox import Lane, Mailbox
 from actors.messages import Covered, Failed, Move, Outcome, Raised, Reading, Settle, Touch, WriteBatch, WriteResult
 from actors.ports import ChainPorts, Store
+from actors.progress import effort
 from actors.store.write import write
 
 MESSAGES_AT_ONCE = 25
@@ -54,7 +55,8 @@ class Writer:
                     taken = await lane.take(outlet, MESSAGES_AT_ONCE)
                 except trio.EndOfChannel:
                     return
-                await self._commit(store, [outcome for message in taken for outcome in message])
+                with effort():
+                    await self._commit(store, [outcome for message in taken for outcome in message])
                 lane.finished()
 
     async def _commit(self, store: Store, outcomes: Sequence[Outcome]) -> None:
@@ -92,6 +94,7 @@ class Writer:
 
     def _settle(self, result: WriteResult, touches: Iterable[Touch]) -> None:
         """After the commit, without an await: what was refused goes back to the batcher, the rest is finished."""
+        self._catch_up(result)
         refused = {(key_of(touch), number) for touch in result.refused for number in touch.errands}
         for touch in result.refused:
             ports = self._chain_of[touch.asset]
@@ -109,6 +112,17 @@ class Writer:
             self._book.drop(number)
         for asset, _ in result.updated:
             self._chain_of[asset].metrics.rows_written.labels(asset).inc()
+
+
+    def _catch_up(self, result: WriteResult) -> None:
+        """What was refused is read again by what Postgres says: another copy of the process may have gone on."""
+        for touch in result.refused:
+            ports = self._chain_of[touch.asset]
+            shown = ports.asset_views[touch.asset]
+            shown.checkpoint_block = result.closed.get(touch.asset, shown.checkpoint_block)
+            branch = result.branches[ports.config.name]
+            if branch > ports.view.branch or not ports.view.leads:
+                ports.view.branch, ports.view.closed = branch, None
 
 
 def batch_of(outcomes: Sequence[Outcome], book: ErrandBook) -> WriteBatch:

@@ -228,7 +228,7 @@ async def test_the_server_answers_before_it_dies_of_its_own_kill_and_comes_back(
     urls: list[str] = []
 
     class Limits:
-        max_restarts, within_secs, backoff_initial_secs, backoff_max_secs = 0, 1.0, 1.0, 1.0
+        max_restarts, within_secs, backoff_initial_secs, backoff_max_secs, progress_secs = 0, 1.0, 1.0, 1.0, 90.0
 
     async def run(task_status: trio.TaskStatus[str]) -> None:
         class Note:

@@ -9,6 +9,7 @@ import pytest
 import trio
 import trio.testing
 
+from actors.progress import beat, effort, waiting_for_others
 from actors.supervisor import Backoff, ChildSpec, GaveUp, RestartBudget, Supervisor
 
 
@@ -18,6 +19,7 @@ class Limits:
     within_secs: float = 60
     backoff_initial_secs: float = 0.1
     backoff_max_secs: float = 5
+    progress_secs: float = 90
 
 
 class Actor:
@@ -131,7 +133,7 @@ async def test_a_first_start_that_fails_is_the_boots_failure() -> None:
     async def refuse(*, task_status: trio.TaskStatus[None]) -> None:
         raise OSError("port is taken")
 
-    with pytest.RaisesGroup(pytest.RaisesExc(OSError, match="port is taken")):
+    with pytest.RaisesGroup(pytest.RaisesExc(OSError, match="port is taken"), flatten_subgroups=True):
         await Supervisor([ChildSpec("server", refuse)], Limits()).run()
 
 
@@ -201,3 +203,36 @@ async def test_stop_cancels_what_drains_longer_than_the_grace(
 async def _never_ends(*, task_status: trio.TaskStatus[None]) -> None:
     task_status.started()
     await trio.sleep_forever()
+
+
+async def test_an_actor_that_holds_work_and_makes_no_progress_is_killed_and_counted(autojump_clock: trio.testing.MockClock) -> None:
+    record: list[str] = []
+
+    async def stuck(*, task_status: trio.TaskStatus[None]) -> None:
+        record.append(f"starts at {trio.current_time():.0f}")
+        task_status.started()
+        with effort():
+            await trio.sleep_forever()
+
+    supervisor = Supervisor([ChildSpec("stuck", stuck)], Limits(progress_secs=40), lambda name, cause: record.append(cause))
+    with trio.move_on_after(70):
+        await supervisor.run()
+    child = supervisor.children["stuck"]
+    assert record == ["starts at 0", "stall", "starts at 50"]
+    assert child.last_error == "Stalled: held work and made no progress for 50 s"
+
+
+async def test_retries_waits_for_others_and_idleness_are_no_stall(autojump_clock: trio.testing.MockClock) -> None:
+    async def patient(*, task_status: trio.TaskStatus[None]) -> None:
+        task_status.started()
+        with effort():
+            for _ in range(10):
+                beat()
+                await trio.sleep(39)
+            with waiting_for_others():
+                await trio.sleep(1000)
+        await trio.sleep(1000)
+
+    supervisor = Supervisor([ChildSpec("patient", patient, restart="transient")], Limits(progress_secs=40))
+    await supervisor.run()
+    assert supervisor.children["patient"].restarts == 0

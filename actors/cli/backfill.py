@@ -40,7 +40,7 @@ async def fill(first: int, last: int | None, ports: ChainPorts, asset: AssetConf
     while True:
         marks = await ports.store.patiently(checkpoint.load, name)
         if marks is None:
-            await ports.store.patiently(checkpoint.create, name, first - 1)
+            await ports.store.patiently(checkpoint.create, ports.config.name, name, first - 1, None)
             continue
         endpoint = await ports.pool.pick()
         try:

@@ -44,8 +44,7 @@ async def pass_over(counts: dict[str, dict[str, int]], limit: int | None, ports:
         after = page[-1][1], "0x" + page[-1][0].hex()
         touches = [Touch(asset.name, wallet, live=False) for wallet, _ in page]
         errand = ports.book.register("tick", ports.config.name, asset.name, touches)
-        await ports.send(errand, live=False)
-        await errand.done.wait()
+        await ports.see_through(errand, live=False)
         count["requested"] += errand.requested
         count["updated"] += errand.updated
         progress.at(count["requested"], total)

@@ -113,6 +113,7 @@ class SupervisorConfig:
     backoff_initial_secs: float = secs(0.1)
     backoff_max_secs: float = secs(5)
     grace_secs: float = secs(10)
+    progress_secs: float = secs(90)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import trio
@@ -19,12 +19,18 @@ from actors.errors import BadAnswer, ConfigError, NodeBehind, NodeError, Permane
 from actors.evm import jsonrpc
 from actors.evm.block import Header
 from actors.evm.faults import classify
-from actors.evm.http import HttpClient
+from actors.progress import beat
 
 DOWN_SECS = (1.0, 30.0)
 BEHIND_SECS = 0.5
 LARGE_BODY = 1_000_000
 BATCH_AT_ONCE = 100
+
+
+class Http(Protocol):
+    """What carries a request to a node: status, headers and body of the answer. Bounded in time and size; raises Transient or BadAnswer."""
+
+    async def post(self, url: str, body: bytes) -> tuple[int, Mapping[str, str], bytes]: ...
 
 
 def public_name(url: str) -> str:
@@ -36,7 +42,7 @@ def public_name(url: str) -> str:
 class Endpoint:
     """One URL of a node, and what is known of it."""
 
-    def __init__(self, name: str, url: str, index: int, chain_id: int, client: HttpClient) -> None:
+    def __init__(self, name: str, url: str, index: int, chain_id: int, client: Http) -> None:
         self.name, self.url, self.index = name, url, index
         self._chain_id, self._client = chain_id, client
         self._ids = itertools.count(1)
@@ -156,7 +162,7 @@ class Endpoint:
 class Pool:
     """A chain's endpoints in the operator's order of preference."""
 
-    def __init__(self, urls: Sequence[str], chain_id: int, client: HttpClient, now: Callable[[], float]) -> None:
+    def __init__(self, urls: Sequence[str], chain_id: int, client: Http, now: Callable[[], float]) -> None:
         self.name = ""
         self._chain_id, self._now = chain_id, now
         names = [public_name(url) for url in urls]
@@ -185,10 +191,15 @@ class Pool:
     async def pick(self, exclude: Container[Endpoint] = ()) -> Endpoint:
         """The first healthy endpoint; waits until there is one."""
         while not (up := self._up(exclude) or self._up()):
+            beat()
             usable = [e.down_until for e in self.endpoints if e.chain_ok is not False]
             await trio.sleep(max(0.01, min(usable, default=self._now() + 1.0) - self._now()))
         await trio.lowlevel.checkpoint()
         return up[0]
+
+    def others(self, endpoint: Endpoint) -> list[Endpoint]:
+        """The other healthy endpoints, preferred first."""
+        return self._up((endpoint,))
 
     def turn(self) -> Endpoint:
         """The next healthy endpoint in rotation. Raises Transient where none is up."""

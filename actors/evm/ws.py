@@ -7,12 +7,12 @@ notifications is bounded; what finds it full is dropped and counted, since a sta
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Protocol
 
 import trio
-from trio_websocket import ConnectionClosed, HandshakeError, WebSocketConnection, open_websocket_url
+from trio_websocket import ConnectionClosed, HandshakeError, open_websocket_url
 
 from actors.errors import BadAnswer, NodeError, Transient
 from actors.evm import jsonrpc
@@ -27,10 +27,21 @@ _connections = itertools.count(1)
 Note = tuple[str, dict[str, Any]]
 
 
+class Wire(Protocol):
+    """An open WebSocket: messages both ways. Whatever ends it is raised, as Transient or as the library's own."""
+
+    async def send_message(self, message: str) -> None: ...
+    async def get_message(self) -> str | bytes: ...
+    async def ping(self) -> None: ...
+
+
+Connect = Callable[[str], AbstractAsyncContextManager[Wire]]
+
+
 class Session:
     """See the module. `connection_id` is unique in the process."""
 
-    def __init__(self, connection: WebSocketConnection) -> None:
+    def __init__(self, connection: Wire) -> None:
         self._connection = connection
         self._ids = itertools.count(1)
         self._answers: dict[int, Any] = {}
@@ -95,7 +106,8 @@ class Session:
 
 
 @asynccontextmanager
-async def _connected(url: str) -> AsyncIterator[WebSocketConnection]:
+async def connect(url: str) -> AsyncIterator[Wire]:
+    """A connection to a node. Raises Transient where it does not open in time."""
     with trio.CancelScope() as connecting:
         connecting.deadline = trio.current_time() + CONNECT_SECS
         manager = open_websocket_url(url, max_message_size=MOST_BYTES, connect_timeout=CONNECT_SECS, disconnect_timeout=1)
@@ -107,11 +119,11 @@ async def _connected(url: str) -> AsyncIterator[WebSocketConnection]:
 
 
 @asynccontextmanager
-async def open_session(url: str) -> AsyncIterator[Session]:
+async def open_session(url: str, connect: Connect = connect) -> AsyncIterator[Session]:
     """Connect; leave it by whatever ends the body or the connection. Raises Transient or another NodeError, plain."""
     fault: BaseException | None = None
     try:
-        async with _connected(url) as connection, trio.open_nursery() as nursery:
+        async with connect(url) as connection, trio.open_nursery() as nursery:
             session = Session(connection)
             nursery.start_soon(session._receive_forever)
             nursery.start_soon(session._ping_forever)

@@ -10,6 +10,7 @@ import random
 from collections.abc import Sequence
 from pathlib import Path
 
+from actors.errors import TrueupError
 from actors.evm.keccak import keccak
 from actors.sandbox.anvil import Anvil
 
@@ -17,6 +18,7 @@ MULTICALL3 = "0xcA11bde05977b3631167028862bE2a173976CA11"
 CONTRACTS = json.loads((Path(__file__).parent / "contracts.json").read_text())
 GAS = hex(29_000_000)
 PER_MINT = 200
+MOST_BLOCKS = 100
 SEEDED = 10**18
 
 
@@ -58,11 +60,16 @@ class Town:
             ("eth_sendTransaction", [self._tx(None, "0x" + CONTRACTS[name]["bytecode"], nonce + at)]) for at, name in enumerate(names)
         ]
         hashes = self._anvil.batch(calls)
-        self.mine()
         return [receipt["contractAddress"] for receipt in self._receipts(hashes)]
 
     def _receipts(self, hashes: Sequence[str]) -> list[dict[str, str]]:
-        return self._anvil.batch([("eth_getTransactionReceipt", [one]) for one in hashes])
+        """Of transactions that were sent, mined by now: on a busy machine the node may take them in after the block that was to hold them."""
+        for _ in range(MOST_BLOCKS):
+            self.mine()
+            receipts = self._anvil.batch([("eth_getTransactionReceipt", [one]) for one in hashes])
+            if all(receipts):
+                return receipts
+        raise TrueupError("transactions are not mined")
 
     def _tx(self, to: str | None, data: str, nonce: int | None = None) -> dict[str, str]:
         tx = {"from": self._mayor, "data": data, "gas": hex(3_000_000) if to is None else GAS}
@@ -76,8 +83,8 @@ class Town:
         """Mint something to every wallet, a few hundred a transaction."""
         for at in range(0, len(self.wallets), PER_MINT):
             some = self.wallets[at : at + PER_MINT]
-            self.send(self.token, selector("mintMany(address[],uint256)") + arg(64) + arg(SEEDED) + array(some))
-            self.mine()
+            minted = self.send(self.token, selector("mintMany(address[],uint256)") + arg(64) + arg(SEEDED) + array(some))
+            self._receipts([minted])
 
     def send(self, to: str, data: str) -> str:
         """Send one transaction from the mayor, mined in its own time; its hash."""

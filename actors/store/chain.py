@@ -71,6 +71,23 @@ def newest_at_or_below(conn: Conn, chain: str, number: int, limit: int = KEPT_CL
     return [(int(found), from_text(value)) for found, value in rows]
 
 
+def unknown(conn: Conn, chain: str, blocks: Iterable[Block]) -> set[Block]:
+    """Those of the blocks that are not remembered."""
+    found = sorted(set(blocks))
+    rows = conn.execute(
+        """
+        select b.number, b.hash from unnest(%(numbers)s::bigint[], %(hashes)s::text[]) b(number, hash)
+        where not exists (select from trueup_blocks t where t.chain = %(chain)s and t.number = b.number and t.hash = b.hash)
+        """,
+        {
+            "chain": chain,
+            "numbers": literal(number for number, _ in found),
+            "hashes": literal(text(value) for _, value in found),
+        },
+    )
+    return {(int(number), from_text(value)) for number, value in rows}
+
+
 def remember(conn: Conn, chain: str, blocks: Iterable[Block]) -> None:
     """Remember blocks; those that are remembered already stay."""
     if found := sorted(set(blocks)):

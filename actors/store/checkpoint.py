@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from actors.messages import Marks
+from actors.store.chain import remember
 from actors.store.postgres import Conn
 
 
@@ -24,17 +25,20 @@ def load_many(conn: Conn, names: Sequence[str]) -> dict[str, Marks]:
     return {name: Marks(last_block, confirmed) for name, last_block, confirmed in rows}
 
 
-def create(conn: Conn, name: str, head: int) -> None:
-    """Store the head as both marks, unless the checkpoint has a block already."""
-    conn.execute(
-        """
-        insert into eth_indexer_checkpoints as c (name, last_block, confirmed) values (%(name)s, %(head)s, %(head)s)
-        on conflict (name) do update
-            set last_block = excluded.last_block, confirmed = excluded.confirmed, updated_at = current_timestamp
-            where c.last_block is null
-        """,
-        {"name": name, "head": head},
-    )
+def create(conn: Conn, chain: str, name: str, number: int, block_hash: bytes | None) -> None:
+    """Store a block as both marks, unless the checkpoint has one already; and remember it, since what is read there must be of it."""
+    with conn.transaction():
+        created = conn.execute(
+            """
+            insert into eth_indexer_checkpoints as c (name, last_block, confirmed) values (%(name)s, %(head)s, %(head)s)
+            on conflict (name) do update
+                set last_block = excluded.last_block, confirmed = excluded.confirmed, updated_at = current_timestamp
+                where c.last_block is null
+            """,
+            {"name": name, "head": number},
+        )
+        if created.rowcount and block_hash is not None:
+            remember(conn, chain, [(number, block_hash)])
 
 
 def lock(conn: Conn, names: Sequence[str]) -> None:

@@ -24,6 +24,6 @@ def hold(conn: Conn, role: str, holder: str, secs: float) -> bool:
     return taken.rowcount == 1
 
 
-def free(conn: Conn, role: str, holder: str) -> None:
-    """Give the role back, so that another copy has it at once; somebody else's is left alone."""
-    conn.execute("delete from trueup_leases where role = %s and holder = %s", [role, holder])
+def free(conn: Conn, holder: str) -> None:
+    """Give all roles of the holder back, so that another copy has them at once."""
+    conn.execute("delete from trueup_leases where holder = %s", [holder])

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from actors.config import AssetConfig
-from actors.messages import Covered, Failed, Move, Raised, Reading, Touch, WriteBatch, WriteResult
+from actors.messages import Covered, Failed, Marks, Move, Raised, Reading, Touch, WriteBatch, WriteResult
 from actors.store import chain, checkpoint, set_aside
 from actors.store.postgres import Conn
 from actors.store.rows import write_covered, write_readings
@@ -29,6 +29,7 @@ class _Write:
     def __init__(self, conn: Conn, batch: WriteBatch, assets: Mapping[str, AssetConfig]) -> None:
         self._conn, self._batch, self._assets = conn, batch, assets
         self._branches: dict[str, int] = {}
+        self._marks: dict[str, Marks] = {}
         self._refused: list[Touch] = []
 
     def run(self) -> WriteResult:
@@ -41,14 +42,16 @@ class _Write:
         ]
         chains = {self._assets[o.touch.asset].chain for o in outcomes} | {move.chain for move in batch.moves}
         self._branches = chain.share_branches(self._conn, chains)
-        readings, covered = self._current(batch.readings), self._current(batch.covered)
+        self._marks = self._load_marks(batch.readings)
+        readings, covered = self._attested(self._current(batch.readings)), self._current(batch.covered)
         failed, raised = self._current(batch.failed), self._current(batch.raised)
         updated = self._write_rows(readings, covered)
         self._remember(readings)
         self._set_aside(readings, failed, raised)
         moved = self._move()
         dropped = tuple(move.errand for move in batch.moves if move.errand not in moved)
-        return WriteResult(tuple(self._refused), moved, dropped, updated)
+        closed = {name: mark.last_block for name, mark in self._marks.items()}
+        return WriteResult(tuple(self._refused), self._branches, closed, moved, dropped, updated)
 
     def _current(self, outcomes: Iterable[O]) -> list[O]:
         """The outcomes that are not of an older branch than the chain is on; the others are refused."""
@@ -59,6 +62,31 @@ class _Write:
             else:
                 kept.append(outcome)
         return kept
+
+    def _load_marks(self, readings: Sequence[Reading]) -> dict[str, Marks]:
+        """Each asset's checkpoint, as far as it has one."""
+        keys = {name: self._assets[name].checkpoint for name in sorted({r.touch.asset for r in readings})}
+        stored = checkpoint.load_many(self._conn, sorted(set(keys.values()))) if keys else {}
+        return {name: stored[key] for name, key in keys.items() if key in stored}
+
+    def _attested(self, readings: Sequence[Reading]) -> list[Reading]:
+        """The readings less those at or below the checkpoint whose block is not a remembered one.
+
+        No later closing would compare such a block, so an orphaned one would stay in the row for good. A checkpoint that another
+        program wrote has no remembered blocks yet.
+        """
+        closed = [r for r in readings if self._is_closed(r)]
+        unknown: set[tuple[str, int, bytes]] = set()
+        for name in sorted({self._assets[r.touch.asset].chain for r in closed}):
+            blocks = {(r.block, r.block_hash) for r in closed if self._assets[r.touch.asset].chain == name}
+            unknown |= {(name, *block) for block in chain.unknown(self._conn, name, blocks)}
+        refused = [r for r in closed if (self._assets[r.touch.asset].chain, r.block, r.block_hash) in unknown]
+        self._refused += [r.touch for r in refused]
+        return [r for r in readings if r not in refused] if refused else list(readings)
+
+    def _is_closed(self, reading: Reading) -> bool:
+        mark = self._marks.get(reading.touch.asset)
+        return mark is not None and mark.confirmed is not None and reading.block <= mark.last_block
 
     def _write_rows(self, readings: Sequence[Reading], covered: Sequence[Covered]) -> frozenset[tuple[str, bytes]]:
         updated: set[tuple[str, bytes]] = set()
@@ -73,17 +101,11 @@ class _Write:
 
     def _remember(self, readings: Sequence[Reading]) -> None:
         """The blocks of readings above the asset's checkpoint: what a reorg would show in, wherever the
-        checkpoint stands.
+        checkpoint stands. One at or below it is remembered already.
         """
-        read = {(r.touch.asset, r.block, r.block_hash) for r in readings}
-        assets = [self._assets[name] for name, _, _ in read]
-        marks = checkpoint.load_many(self._conn, sorted({a.checkpoint for a in assets})) if assets else {}
         found: dict[str, set[chain.Block]] = {}
-        for name, number, value in read:
-            asset = self._assets[name]
-            mark = marks.get(asset.checkpoint)
-            if mark is None or number > mark.last_block:
-                found.setdefault(asset.chain, set()).add((number, value))
+        for reading in readings:
+            found.setdefault(self._assets[reading.touch.asset].chain, set()).add((reading.block, reading.block_hash))
         for name in sorted(found):
             chain.remember(self._conn, name, found[name])
 

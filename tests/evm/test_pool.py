@@ -43,7 +43,7 @@ def on_chain(number: int, other: Node = lambda method, params: "0x1") -> Node:
 
 
 def pool_of(client: FakeClient, chain_id: int = 1) -> Pool:
-    pool = Pool(list(client.nodes), chain_id, client, trio.current_time)  # type: ignore[arg-type]  # a fake of HttpClient
+    pool = Pool(list(client.nodes), chain_id, client, trio.current_time)
     pool.name = "town"
     return pool
 

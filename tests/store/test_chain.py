@@ -9,7 +9,7 @@ import pytest
 from actors.messages import Marks
 from actors.store import chain, checkpoint
 from actors.store.postgres import Conn, connect
-from tests.store.scene import Store
+from tests.store.scene import HASH, Store
 
 
 def block(number: int, mark: int = 1) -> tuple[int, bytes]:
@@ -55,7 +55,7 @@ def test_reorg_takes_the_checkpoints_above_the_fork_back_to_it(conn: Conn) -> No
         conn.execute(
             "insert into eth_indexer_checkpoints (name, last_block, confirmed) values (%s, %s, %s)", [name, last, confirmed]
         )
-    checkpoint.create(conn, "another chain's", 500)
+    checkpoint.create(conn, "ethereum", "another chain's", 500, HASH)
     assert chain.reorg(conn, "ethereum", ["above", "astride", "below", "seed"], 100, 0) == 1
     assert chain.reorg(conn, "ethereum", ["above"], 100, 1) == 2
     assert chain.reorg(conn, "ethereum", ["astride"], 50, 1) == 2  # somebody else was first: nothing changes
@@ -98,15 +98,15 @@ def test_prune_keeps_what_is_above_and_some_below(conn: Conn) -> None:
 
 def test_first_boot_stores_the_head_as_both_marks_once(conn: Conn) -> None:
     assert checkpoint.load(conn, "audio") is None
-    checkpoint.create(conn, "audio", 100)
-    checkpoint.create(conn, "audio", 200)
+    checkpoint.create(conn, "ethereum", "audio", 100, HASH)
+    checkpoint.create(conn, "ethereum", "audio", 200, HASH)
     assert checkpoint.load(conn, "audio") == Marks(100, 100)
 
 
 def test_checkpoint_without_a_block_is_filled(conn: Conn) -> None:
     conn.execute("insert into eth_indexer_checkpoints (name) values ('audio')")
     assert checkpoint.load(conn, "audio") is None
-    checkpoint.create(conn, "audio", 100)
+    checkpoint.create(conn, "ethereum", "audio", 100, HASH)
     assert checkpoint.load(conn, "audio") == Marks(100, 100)
 
 

@@ -32,7 +32,7 @@ def test_a_renewal_moves_the_end(store: Store) -> None:
 
 def test_a_role_that_is_given_back_is_free_at_once_and_only_its_holder_can_give_it_back(store: Store) -> None:
     leases.hold(store.conn, ROLE, "a", 10)
-    leases.free(store.conn, ROLE, "b")
+    leases.free(store.conn, "b")
     assert not leases.hold(store.conn, ROLE, "b", 10)
-    leases.free(store.conn, ROLE, "a")
+    leases.free(store.conn, "a")
     assert leases.hold(store.conn, ROLE, "b", 10)

@@ -99,7 +99,7 @@ def test_move_forgets_all_but_the_latest_closings_below_confirmed(marked: Store)
 
 def test_slowest_checkpoint_of_the_chain_keeps_its_blocks(marked: Store) -> None:
     marked.others["B"] = replace(marked.asset, name="B", table="b", checkpoint="b")
-    checkpoint.create(marked.conn, "b", -200)
+    checkpoint.create(marked.conn, "ethereum", "b", -200, None)
     chain.remember(marked.conn, "ethereum", [(number, HASH) for number in range(-500, 105)])
     marked.write(moves=(move(),))
     numbers = [number for number, _ in chain.remembered(marked.conn, "ethereum", -1000)]

@@ -1,0 +1,37 @@
+"""Roles: of many copies of the process, one is a chain's subscriber and one an asset's sweeper.
+
+Whoever holds the lease works; the others wait and look after it every few seconds, so that a role moves within seconds of its holder's
+death. A holder whose renewal finds another in its place stops at once. While Postgres is away nobody can take the role, so its holder
+goes on; whatever a frozen holder still tries when it wakes fails at the fences (see `store/leases.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import trio
+
+from actors.log import get_logger
+from actors.ports import Store
+from actors.store import leases
+
+LEASE_SECS = 6.0
+RENEW_SECS = 2.0
+log = get_logger("role")
+
+
+async def while_holding(
+    store: Store, role: str, holder: str, work: Callable[[], Awaitable[None]], meanwhile: Callable[[], Awaitable[None]]
+) -> None:
+    """Run `work` for as long as the role is ours, again and again; `meanwhile` is run every few seconds while it is another's."""
+    while True:
+        while not await store.patiently(leases.hold, role, holder, LEASE_SECS):
+            await meanwhile()
+            await trio.sleep(RENEW_SECS)
+        log.info("holds the role", role=role)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(work)
+            while await store.patiently(leases.hold, role, holder, LEASE_SECS):
+                await trio.sleep(RENEW_SECS)
+            nursery.cancel_scope.cancel()
+        log.warning("lost the role to another copy", role=role)

@@ -11,8 +11,10 @@ create table if not exists trueup_blocks (
     chain text not null,
     number bigint not null,
     hash text not null,
+    branch bigint not null default 0,
     primary key (chain, number, hash)
 );
+alter table trueup_blocks add column if not exists branch bigint not null default 0;
 
 create table if not exists trueup_set_aside (
     table_name text not null,

@@ -122,9 +122,10 @@ class Batcher:
                 await self._probe(endpoint)
             outcomes, alone = await self._ask(endpoint, batch)
         except (TooLarge, Permanent) as error:
-            pool.ok(endpoint)
-            await self._refused(batch, error)
-        except OrphanedBlock:
+            await self._refused(endpoint, batch, error)
+        except OrphanedBlock as error:
+            if batch.failures:  # twice: the endpoint does not agree with itself, or sits on a branch of its own
+                pool.failed(endpoint, NodeBehind(str(error)))
             hand.again(batch)
         except NodeError as error:
             self._ports.metrics.node_errors.labels(self._ports.config.name, endpoint.name, type(error).__name__).inc()
@@ -149,21 +150,25 @@ class Batcher:
         """
         if batch.failures == 0 or not isinstance(error, Transient) or isinstance(error, Throttled):
             return False
-        config = self._ports.config
-        try:
-            pin = await choose_pin(self._ports, endpoint, batch)
-            await reader.read(endpoint, self._multicall3, config.chain_id, pin, [])
-        except NodeError:
-            return False
-        return True
+        return await self._answers_others(endpoint, batch)
 
     async def _isolate(self, batch: Batch, error: NodeError) -> None:
         if len(batch.touches) > 1:
+            self._size.refused(len(batch.touches))
             self._ports.hand.split(batch, failures=1)
         elif batch.failures < ALONE_FAILURES:
             self._ports.hand.again(batch)
         else:
             await self._set_aside(batch, error)
+
+    async def _answers_others(self, endpoint: Endpoint, batch: Batch) -> bool:
+        """Whether the endpoint answers the same call without any wallet."""
+        try:
+            pin = await choose_pin(self._ports, endpoint, batch)
+            await reader.read(endpoint, self._multicall3, self._ports.config.chain_id, pin, [])
+        except NodeError:
+            return False
+        return True
 
     async def _set_aside(self, batch: Batch, error: NodeError) -> None:
         await self._pass_on(batch, [Failed(batch.touches[0], str(error), self._ports.view.branch)], [])
@@ -210,11 +215,19 @@ class Batcher:
                 alone.append(touch)
         return outcomes, alone
 
-    async def _refused(self, batch: Batch, error: NodeError) -> None:
+    async def _refused(self, endpoint: Endpoint, batch: Batch, error: NodeError) -> None:
+        """A smaller question, down to one wallet; that one is at fault only if the endpoint answers without it."""
         if len(batch.touches) > 1:
+            self._ports.pool.ok(endpoint)
             self._size.refused(len(batch.touches))
             self._ports.hand.split(batch)
             return
+        if not await self._answers_others(endpoint, batch):
+            endpoint.probed = False
+            self._ports.pool.failed(endpoint, Transient(str(error)))
+            self._ports.hand.again(batch)
+            return
+        self._ports.pool.ok(endpoint)
         await self._set_aside(batch, error)
 
     async def _pass_on(self, batch: Batch, outcomes: list[Outcome], alone: list[Touch]) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from actors.config import AssetConfig
 from actors.errand import Errand, Item
-from actors.errors import DecodeError, NodeBehind, NodeError, TooLarge, Transient
+from actors.errors import DecodeError, NodeBehind, NodeError, Throttled, TooLarge, Transient
 from actors.evm.block import Header
 from actors.evm.logs import LogEvent, RangeSize, decode_log, filter_for
 from actors.evm.pool import Endpoint
@@ -33,16 +33,18 @@ log = get_logger("closing")
 
 @dataclass
 class Span:
-    """What was found in blocks `first` to `last`: each wallet's newest event."""
+    """What was found in blocks `first` to `last`: each wallet's newest event, and the ids of logs above `ids_above`."""
 
     first: int
     last: int
+    ids_above: float
     events: dict[bytes, LogEvent] = field(default_factory=dict)
     ids: set[tuple[bytes, int, int]] = field(default_factory=set)
 
     def add(self, event: LogEvent) -> None:
         """Take in one log."""
-        self.ids.add((event.block_hash, event.index, event.block))
+        if event.block > self.ids_above:
+            self.ids.add((event.block_hash, event.index, event.block))
         for wallet in event.wallets:
             known = self.events.get(wallet)
             if known is None or event.block >= known.block:
@@ -112,7 +114,7 @@ class Closer:
             more, target = True, part
         else:
             more = False
-        if span.ids:
+        if span.events:
             self._ports.asset_views[self._asset.name].last_event_at = datetime.now(UTC)
         errand = await self._register(endpoint, span, marks, target, branch, whole)
         await self.see_through(errand)
@@ -155,10 +157,10 @@ class Closer:
     async def gather(self, endpoint: Endpoint, first: int, target: Header) -> Span:
         """The logs of a range, in pages that the provider takes, up to as many wallets as one closing holds."""
         if first == target.number:
-            span = Span(first, first)
+            span = Span(first, first, self._watch.since)
             await self._page(endpoint, {"blockHash": "0x" + target.hash.hex()}, span)
             return span
-        span = Span(first, first - 1)
+        span = Span(first, first - 1, self._watch.since)
         while span.last < target.number and len(span.events) < MOST_WALLETS:
             start = span.last + 1
             end = min(target.number, start + self._range.current - 1)
@@ -168,6 +170,11 @@ class Closer:
                 if start == end and self._range.current == 1:
                     raise
                 self._range.refused(error.hint)
+            except Transient as error:
+                # An answer that takes too long, or is too long, is no refusal in words, and would come the same way again.
+                if not isinstance(error, Throttled):
+                    self._range.refused(None)
+                raise
             else:
                 self._range.accepted()
                 span.last = end
@@ -194,7 +201,9 @@ class Closer:
         rows = await self._ports.store.patiently(holders.look_up, self._asset, list(span.events))
         self._judge(span, rows, marks, endpoint, whole)
         items = self.items(span, rows, branch)
-        move = Move(0, self._ports.config.name, self._asset.checkpoint, branch, marks, _step(marks, target, whole), target.hash)
+        step = _step(marks, target, whole)
+        end = target.hash if step.last_block == target.number else None  # a part of a second asking ends below the checkpoint
+        move = Move(0, self._ports.config.name, self._asset.checkpoint, branch, marks, step, end)
         self._ports.metrics.touches.labels(self._asset.name, "live").inc(len(items))
         return self._ports.book.register("closing", self._ports.config.name, self._asset.name, items, move)
 

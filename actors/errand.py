@@ -54,6 +54,10 @@ class ErrandBook:
         self._ids = itertools.count(1)
         self._open: dict[int, Errand] = {}
 
+    def count(self) -> int:
+        """How many are open."""
+        return len(self._open)
+
     def register(self, kind: Kind, chain: str, asset: str, items: Iterable[Item], move: Move | None = None) -> Errand:
         """Open an errand over the items, each named in it with its block; the move's errand id is filled in."""
         number = next(self._ids)

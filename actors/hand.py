@@ -95,7 +95,8 @@ class Hand:
         elif key in self._parked:
             self._parked[key] = merge(self._parked[key], touch)
         elif touch.suspect:
-            self._set_apart((touch,), 0)
+            ready = self._ready[True].pop(key, None) or self._ready[False].pop(key, None)
+            self._set_apart((touch if ready is None else merge(ready, touch),), 0)
         else:
             self._put_ready(key, touch)
 

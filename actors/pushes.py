@@ -18,6 +18,7 @@ import trio
 from actors.config import AssetConfig
 from actors.errors import DecodeError, NodeError, Transient, WrongChain
 from actors.evm.block import Header
+from actors.evm.jsonrpc import chain_id_of
 from actors.evm.logs import LogEvent, decode_log, filter_for
 from actors.evm.ws import Session, open_session
 from actors.log import get_logger
@@ -28,6 +29,7 @@ from actors.store import holders
 from actors.supervisor import Backoff
 
 HINTS_AT_ONCE = 1000
+HINTS_AHEAD = 1000
 BACKOFF_SECS = (1.0, 60.0)
 LogId = tuple[bytes, int, int]
 log = get_logger("socket")
@@ -45,6 +47,11 @@ class PushWatch:
         """A new subscription: logs up to `head` are not expected of it."""
         self._since = head
         self._unpushed.clear()
+
+    @property
+    def since(self) -> float:
+        """Logs above this block are expected to be pushed; infinity where there is no socket."""
+        return float("inf") if self._since is None else self._since
 
     def disconnected(self) -> None:
         """Nothing is expected while there is no socket."""
@@ -74,7 +81,7 @@ class Socket:
         self._ports, self._assets, self._watch, self._wake = ports, assets, watch, wake
         self._session_scope: trio.CancelScope | None = None
         self._hints_send, self._hints = trio.open_memory_channel[tuple[str, LogEvent]](HINTS_AT_ONCE)
-        self._hints_dropped = 0
+        self._pushed_head: int | None = None
 
     def reconnect(self) -> None:
         """Leave this session: it does not deliver."""
@@ -111,12 +118,13 @@ class Socket:
 
     async def _session(self, session: Session) -> None:
         config = self._ports.config
-        if int(await session.request("eth_chainId", []), 16) != config.chain_id:
+        if chain_id_of(await session.request("eth_chainId", [])) != config.chain_id:
             raise WrongChain("the socket is on another chain")
         subscriptions = await self._subscribe(session)
         head = Header.from_json(await session.request("eth_getBlockByNumber", ["latest", False]))
         self._ports.saw_head(head)
         self._watch.connected(head.number)
+        self._pushed_head = head.number
         self._ports.view.connected = True
         log.info("subscribed", chain=config.name, follow=config.follow, connection=session.connection_id)
         self._wake(True)
@@ -148,14 +156,16 @@ class Socket:
         """Nothing was pushed for `stall_secs`: in `heads` that is only right where HTTP has no newer head."""
         if self._ports.config.follow != "heads":
             return
-        known = self._ports.view.head
         endpoint = await self._ports.pool.pick()
         head = await endpoint.header("latest")
-        if head is not None and (known is None or head.number > known.number):
+        # Compared with what was pushed, not with the head that is known: that one comes over HTTP, too.
+        if head is not None and (self._pushed_head is None or head.number > self._pushed_head):
             raise Transient(f"silent while the chain has moved on to block {head.number}")
 
     def _take_head(self, note: dict[str, Any]) -> None:
-        self._ports.saw_head(Header.from_json(note))
+        head = Header.from_json(note)
+        self._pushed_head = head.number
+        self._ports.saw_head(head)
         self._wake(False)
 
     def _take_log(self, name: str, note: dict[str, Any]) -> None:
@@ -198,7 +208,7 @@ class Socket:
         touches, raised = [], []
         for wallet, event in newest.items():
             row = rows.get(wallet)
-            if row is None or not row.tracked:
+            if row is None or not row.tracked or self._is_far_ahead(event.block):
                 continue
             touch = Touch(name, wallet, event.block, event.block, event.block_hash)
             if row.aside:
@@ -206,6 +216,11 @@ class Socket:
             elif row.read_block is None or row.read_block < event.block:
                 touches.append(touch)
         self._offer(tuple(touches), tuple(raised))
+
+    def _is_far_ahead(self, block: int) -> bool:
+        """A hint is only believed so far: one of a block that will not come would wait for it for ever."""
+        head = self._ports.view.head
+        return head is None or block > head.number + HINTS_AHEAD
 
     def _offer(self, touches: tuple[Touch, ...], raised: tuple[Raised, ...]) -> None:
         """A hint that finds its lane full is dropped and counted: a closing finds it again."""

@@ -14,12 +14,13 @@ from collections.abc import Mapping, Sequence
 import trio
 
 from actors.config import AssetConfig
-from actors.errors import NodeError, WrongBlock
+from actors.errors import NodeBehind, NodeError, WrongBlock
 from actors.evm.block import Header
 from actors.evm.pool import Endpoint
 from actors.log import get_logger
 from actors.messages import Marks, Repair, Touch
 from actors.ports import ChainPorts
+from actors.progress import waiting_for_others
 from actors.store import chain as chain_store
 from actors.store import holders
 from actors.store.holders import RowState
@@ -42,19 +43,26 @@ class Reorgs:
 
         `vouched`: hashes by number that need no asking. Raises WrongBlock where it is the endpoint that is on another branch.
         """
-        async with self._lock:
-            endpoint = endpoint or await self._ports.pool.pick()
-            above = marks.last_block - 1 if marks.confirmed is None else marks.confirmed
-            blocks = await self._ports.store.patiently(chain_store.remembered, self._ports.config.name, above)
-            if not await self._orphaned(endpoint, [b for b in blocks if (vouched or {}).get(b[0]) != b[1]]):
-                return False
-            everything = await self._ports.store.patiently(chain_store.remembered, self._ports.config.name, -1)
-            orphaned = await self._orphaned(endpoint, everything)
-            if not orphaned:
-                return False
-            await self._hear_others(endpoint, orphaned)
-            await self._heal(fork_of(everything, orphaned), everything)
-            return True
+        with waiting_for_others():  # another asset's closing may be healing, which takes as long as it takes
+            await self._lock.acquire()
+        try:
+            return await self._look(marks, endpoint, vouched or {})
+        finally:
+            self._lock.release()
+
+    async def _look(self, marks: Marks, endpoint: Endpoint | None, vouched: Mapping[int, bytes]) -> bool:
+        endpoint = endpoint or await self._ports.pool.pick()
+        above = marks.last_block - 1 if marks.confirmed is None else marks.confirmed
+        blocks = await self._ports.store.patiently(chain_store.remembered, self._ports.config.name, above)
+        if not await self._orphaned(endpoint, [b for b in blocks if vouched.get(b[0]) != b[1]]):
+            return False
+        everything = await self._ports.store.patiently(chain_store.remembered, self._ports.config.name, -1)
+        orphaned = await self._orphaned(endpoint, everything)
+        if not orphaned:
+            return False
+        await self._hear_others(endpoint, orphaned)
+        await self._heal(fork_of(everything, orphaned), orphaned)
+        return True
 
     async def _orphaned(self, endpoint: Endpoint, blocks: Sequence[Block]) -> list[Block]:
         """The blocks at whose number the node has another hash."""
@@ -68,9 +76,10 @@ class Reorgs:
             page = newest_first[at : at + ASK_AT_ONCE]
             answers = await endpoint.batch([("eth_getBlockByNumber", [hex(number), False]) for number, _ in page])
             for block, answer in zip(page, answers, strict=True):
-                if isinstance(answer, NodeError):
+                if isinstance(answer, NodeError) and not isinstance(answer, NodeBehind):
                     raise answer
-                found[block] = None if answer is None else Header.from_json(answer).hash == block[1]
+                has = None if answer is None or isinstance(answer, NodeBehind) else Header.from_json(answer)
+                found[block] = None if has is None else has.hash == block[1]
         return found
 
     async def _hear_others(self, endpoint: Endpoint, orphaned: Sequence[Block]) -> None:
@@ -83,14 +92,16 @@ class Reorgs:
             except NodeError as error:
                 self._ports.pool.failed(other, error)
                 continue
-            if further and says and all(says.values()):
-                raise WrongBlock(f"sits on another branch than {other.name}, which is further on")
+            if says and all(says.values()):
+                if further:
+                    raise WrongBlock(f"sits on another branch than {other.name}, which is further on")
+                self._ports.pool.failed(other, WrongBlock(f"sits on another branch than {endpoint.name}, which is further on"))
 
     async def _standing(self, endpoint: Endpoint) -> tuple[int, int]:
         head = await endpoint.header("latest")
         return (-1 if head is None else head.number, -endpoint.index)
 
-    async def _heal(self, fork: int, remembered: Sequence[Block]) -> None:
+    async def _heal(self, fork: int, orphaned: Sequence[Block]) -> None:
         ports, chain = self._ports, self._ports.config.name
         names = [asset.checkpoint for asset in ports.assets.values()]
         log.warning("reorg", chain=chain, fork=fork)
@@ -103,8 +114,7 @@ class Reorgs:
                 ports.book.drop(errand.id)
         for asset in ports.assets.values():
             await self._repair(asset, fork)
-        gone = [block for block in remembered if block[0] > fork]
-        await ports.store.patiently(chain_store.forget, chain, gone, branch + 1)
+        await ports.store.patiently(chain_store.forget, chain, orphaned, branch + 1)
 
     async def _repair(self, asset: AssetConfig, fork: int) -> None:
         """Read again, page by page, the rows that were read above the fork."""

@@ -13,7 +13,7 @@ from typing import TypeVar
 import trio
 
 from actors.closing import Closer
-from actors.errors import DecodeError, NodeError
+from actors.errors import DecodeError, NodeBehind, NodeError
 from actors.evm.pool import Endpoint
 from actors.log import get_logger
 from actors.mailbox import Bell
@@ -141,8 +141,23 @@ class Subscriber:
     async def _watch_heads(self) -> None:
         """A chain without triggers only needs its reorgs seen, for what the sweep has read."""
         while True:
-            await self._attempt(self._reorgs.look, Marks(-1, -1))
+            await self._attempt(self._look_back, None)
             await trio.sleep(self._ports.config.poll_interval_secs)
+
+    async def _look_back(self, _: None) -> None:
+        """Compare what was read in the latest blocks; older ones are forgotten, as a closing would forget them."""
+        endpoint = await self._ports.pool.pick()
+        try:
+            head = await endpoint.header("latest")
+            if head is None:
+                raise NodeBehind("has no head")
+            self._ports.saw_head(head)
+            above = head.number - chain_store.KEPT_CLOSINGS
+            if not await self._reorgs.look(Marks(above, above), endpoint):
+                await self._ports.store.patiently(chain_store.prune, self._ports.config.name, above, 1)
+        except NodeError as error:
+            error.endpoint = endpoint  # type: ignore[attr-defined]  # the catcher holds it against who was asked
+            raise
 
     async def _close_forever(self, name: str) -> None:
         closer = Closer(self._ports, self._followed[name], self._reorgs, self._watch)

@@ -24,6 +24,13 @@ from actors.progress import effort
 from actors.store.write import write
 
 MESSAGES_AT_ONCE = 25
+# A value that a column cannot hold, a constraint, another program's trigger, a limit such as an index row's size.
+ONE_ROWS_FAULT = (
+    psycopg.DataError,
+    psycopg.IntegrityError,
+    psycopg.errors.RaiseException,
+    psycopg.errors.ProgramLimitExceeded,
+)
 log = get_logger("writer")
 
 
@@ -38,6 +45,7 @@ class Writer:
         book: ErrandBook,
     ) -> None:
         self._readings, self._stores, self._book = readings, stores, book
+        self._chains = chains
         self._chain_of = {asset: ports for ports in chains.values() for asset in ports.assets}
         self._assets: dict[str, AssetConfig] = {n: a for ports in chains.values() for n, a in ports.assets.items()}
 
@@ -63,17 +71,18 @@ class Writer:
         """Write the outcomes, and end the errands that end by them."""
         try:
             await self._transact(store, outcomes)
-        except (psycopg.DataError, psycopg.IntegrityError) as error:
+        except ONE_ROWS_FAULT as error:
             await self._isolate(store, outcomes, error)
         # Two lanes may each have finished a part of one closing, neither of them the last: its move is then still to be made.
         while moves := self._book.endable(()):
             self._settle(await self._run(store, WriteBatch(moves=tuple(moves))), [])
 
     async def _transact(self, store: Store, outcomes: Sequence[Outcome]) -> None:
-        batch = batch_of(outcomes, self._book)
-        if batch != WriteBatch():
-            result = await self._run(store, batch)
-            self._settle(result, [o.touch for o in outcomes if not isinstance(o, Settle)])
+        for part in one_branch_each(outcomes):
+            batch = batch_of(part, self._book)
+            if batch != WriteBatch():
+                result = await self._run(store, batch)
+                self._settle(result, [o.touch for o in part if not isinstance(o, Settle)])
 
     async def _run(self, store: Store, batch: WriteBatch) -> WriteResult:
         return await store.patiently(write, replace(batch, now=trio.current_time()), self._assets)
@@ -120,9 +129,29 @@ class Writer:
             ports = self._chain_of[touch.asset]
             shown = ports.asset_views[touch.asset]
             shown.checkpoint_block = result.closed.get(touch.asset, shown.checkpoint_block)
-            branch = result.branches[ports.config.name]
-            if branch > ports.view.branch or not ports.view.leads:
+            if not ports.view.leads:
+                ports.view.closed = None
+        for ports in self._chains.values():
+            branch = result.branches.get(ports.config.name, 0)
+            if branch > ports.view.branch:
                 ports.view.branch, ports.view.closed = branch, None
+
+
+def one_branch_each(outcomes: Sequence[Outcome]) -> list[Sequence[Outcome]]:
+    """The outcomes in parts, the newer branch first: in one part a row's readings are all of one branch.
+
+    Of two readings of different branches neither serves the other's touch: the older one is refused, and its wallet read again.
+    """
+    branches: dict[Key, set[int]] = {}
+    for outcome in outcomes:
+        if isinstance(outcome, Reading):
+            branches.setdefault(key_of(outcome.touch), set()).add(outcome.branch)
+    if all(len(found) == 1 for found in branches.values()):
+        return [outcomes]
+    newest = {key: max(found) for key, found in branches.items()}
+    old = [o for o in outcomes if isinstance(o, Reading) and o.branch < newest[key_of(o.touch)]]
+    dated = set(map(id, old))
+    return [[o for o in outcomes if id(o) not in dated], old]
 
 
 def batch_of(outcomes: Sequence[Outcome], book: ErrandBook) -> WriteBatch:
@@ -152,6 +181,6 @@ def _still_repairing(touch: Touch, book: ErrandBook) -> Touch:
 
 
 def _newer(old: Reading, new: Reading) -> Reading:
-    """Of two readings of one wallet the newer one, serving the touches of both. A later branch is newer than any block."""
-    kept, other = (new, old) if (new.branch, new.block) >= (old.branch, old.block) else (old, new)
+    """Of two readings of one wallet on one branch the newer one, serving the touches of both."""
+    kept, other = (new, old) if new.block >= old.block else (old, new)
     return replace(kept, touch=merge(other.touch, kept.touch))

@@ -24,9 +24,11 @@ def test_a_row_stands_once_in_a_transaction_with_its_newest_reading_and_all_its_
         assert (found.block, found.touch.errands) == (8, {1, 2})
 
 
-def test_a_reading_of_a_later_branch_is_newer_than_any_block() -> None:
-    (found,) = batch_of([reading(A, 9, 0), reading(A, 7, 1)], ErrandBook()).readings
-    assert (found.block, found.branch) == (7, 1)
+def test_readings_of_two_branches_are_written_apart_and_neither_serves_the_others_touch() -> None:
+    event, repair = reading(Touch("A", WALLET, 9, 9), 9, 0), reading(Touch("A", WALLET), 7, 1)
+    other = reading(Touch("A", bytes(20)), 7, 0)
+    assert one_branch_each([event, other, repair]) == [[other, repair], [event]]
+    assert one_branch_each([other, event]) == [[other, event]]
 
 
 def test_the_checkpoint_moves_only_with_the_last_wallet_of_its_closing() -> None:

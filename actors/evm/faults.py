@@ -14,7 +14,7 @@ TOO_LARGE = re.compile(
     r"out ?of ?gas|gas (required|limit|cap|uint64)|exceeds (the )?(block )?gas|intrinsic gas|response (size|is too)|too (large|big|many results)"
     r"|query returned more than|more than \d+ (results|logs)|block range|range (is )?too|limited to (a |\d)|exceed(s|ed)? max(imum)?"
     r"|max(imum)? (block )?range|blocks? distance|execution (timeout|aborted)|timeout of|query timeout|code size|initcode"
-    r"|up to a [\d,]+ block|entity too large|logs? (response )?(limit|exceed)|max results|size exceeded",
+    r"|up to a [\d,]+ block|entity too large|logs? (response )?(limit|exceed)|max results|size exceeded|exceeds limit of|too many (logs|results)|narrow your filter",
     re.IGNORECASE,
 )
 BEHIND = re.compile(
@@ -31,7 +31,7 @@ PERMANENT = re.compile(r"revert|method not found|does not exist/is not available
 HEX_RANGE = re.compile(r"\[?(0x[0-9a-f]+)\s*[,-]\s*(0x[0-9a-f]+)\]?", re.IGNORECASE)
 BLOCKS = re.compile(
     r"(?:limit(?:ed)?(?: to| is)?(?: an?)?|up to(?: an?)?|max(?:imum)?(?: allowed)?(?: block)?(?: range)?(?: is)?(?: of)?:?|exceeds?(?: the)?(?: limit)?(?: of)?)"
-    r"\s*([\d,]+)(k?)\s*-?\s*(?:blocks?)?",
+    r"\s*(\d[\d,]*)(k?)\s*-?\s*(?:blocks?)?",
     re.IGNORECASE,
 )
 RANGE_WORDS = re.compile(r"range|blocks?\b", re.IGNORECASE)

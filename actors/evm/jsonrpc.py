@@ -46,6 +46,14 @@ def result(answer: Any, number: int, method: str) -> Any:
     return answer["result"]
 
 
+def chain_id_of(answer: Any) -> int:
+    """`eth_chainId`'s number. Raises BadAnswer."""
+    try:
+        return int(answer, 16)
+    except (TypeError, ValueError):
+        raise BadAnswer("eth_chainId: no number") from None
+
+
 def error_of(error: Any, method: str) -> NodeError:
     """The classified error of an answer's `error`."""
     if not isinstance(error, dict):

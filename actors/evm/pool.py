@@ -66,11 +66,7 @@ class Endpoint:
     async def check_chain(self) -> None:
         """Ask once which chain this is. Raises WrongChain, or the NodeError of the asking."""
         if self.chain_ok is None:
-            found = await self._call("eth_chainId", [])
-            try:
-                self.chain_ok = int(found, 16) == self._chain_id
-            except (TypeError, ValueError):
-                raise BadAnswer("eth_chainId: no number") from None
+            self.chain_ok = jsonrpc.chain_id_of(await self._call("eth_chainId", [])) == self._chain_id
         if not self.chain_ok:
             raise WrongChain(f"is not on chain {self._chain_id}")
 
@@ -111,6 +107,7 @@ class Endpoint:
         began = trio.current_time()
         status, headers, answer = await self._client.post(self.url, body)
         self.latency_secs = trio.current_time() - began
+        beat()
         if status >= 400:
             raise self._refusal(status, _retry_after(headers.get("retry-after")), answer, method)
         try:

@@ -89,20 +89,28 @@ def unknown(conn: Conn, chain: str, blocks: Iterable[Block]) -> set[Block]:
 
 
 def remember(conn: Conn, chain: str, blocks: Iterable[Block]) -> None:
-    """Remember blocks; those that are remembered already stay."""
+    """Remember blocks as ones of the chain's branch; those that are remembered already stay."""
     if found := sorted(set(blocks)):
         conn.execute(
             """
-            insert into trueup_blocks (chain, number, hash)
-            select %s, b.number, b.hash from unnest(%s::bigint[], %s::text[]) b(number, hash) order by 2, 3
-            on conflict do nothing
+            insert into trueup_blocks as t (chain, number, hash, branch)
+            select %(chain)s, b.number, b.hash, coalesce((select c.branch from trueup_chains c where c.chain = %(chain)s), 0)
+            from unnest(%(numbers)s::bigint[], %(hashes)s::text[]) b(number, hash) order by 2, 3
+            on conflict (chain, number, hash) do update set branch = excluded.branch where t.branch < excluded.branch
             """,
-            [chain, literal(number for number, _ in found), literal(text(value) for _, value in found)],
+            {
+                "chain": chain,
+                "numbers": literal(number for number, _ in found),
+                "hashes": literal(text(value) for _, value in found),
+            },
         )
 
 
 def forget(conn: Conn, chain: str, blocks: Iterable[Block], branch: int) -> None:
-    """Forget orphaned blocks, unless the chain has gone on to another branch: whoever took it there needs them."""
+    """Forget orphaned blocks, unless the chain has gone on to another branch than `branch`: whoever took it there needs them.
+
+    One that something was read at on this very branch stays: a node on a branch of its own may have answered a repair.
+    """
     found = sorted(set(blocks))
     with conn.transaction():
         if share_branches(conn, [chain]) != {chain: branch}:
@@ -110,9 +118,9 @@ def forget(conn: Conn, chain: str, blocks: Iterable[Block], branch: int) -> None
         conn.execute(
             """
             delete from trueup_blocks t using unnest(%s::bigint[], %s::text[]) b(number, hash)
-            where t.chain = %s and t.number = b.number and t.hash = b.hash
+            where t.chain = %s and t.number = b.number and t.hash = b.hash and t.branch < %s
             """,
-            [literal(number for number, _ in found), literal(text(value) for _, value in found), chain],
+            [literal(number for number, _ in found), literal(text(value) for _, value in found), chain, branch],
         )
 
 

@@ -22,12 +22,15 @@ import trio
 from psycopg.pq import TransactionStatus
 
 from actors.errors import ConfigError, StoreDown
+from actors.progress import waiting_for_others
 
 T = TypeVar("T")
 Conn: TypeAlias = psycopg.Connection[tuple[Any, ...]]
 
 DOWN = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.ReadOnlySqlTransaction)
 LIMIT_EXCEEDED_CLASS = "54"
+# A frozen server keeps no timeout of its own.
+UNIT_SECS = 75.0
 # By SET and not as start-up parameters, which poolers refuse.
 SESSION = """
 set statement_timeout = '60s';
@@ -49,7 +52,9 @@ class Database:
         """Run `fn(conn, *args)`; on a cancel the server gets `grace` seconds to give up the statement, then
         the socket is cut.
         """
-        async with self._lock:
+        with waiting_for_others():
+            await self._lock.acquire()
+        try:
             try:
                 conn = await self._connected()
                 return await self._unit(conn, fn, args, grace)
@@ -61,6 +66,8 @@ class Database:
                 raise StoreDown(f"database: {one_line(error)}") from error
             finally:
                 self._drop_unless_idle()
+        finally:
+            self._lock.release()
 
     async def aclose(self) -> None:
         """Close the connection; a later `run` would open it again."""
@@ -94,7 +101,11 @@ class Database:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(work)
             try:
-                await done.wait()
+                with trio.move_on_after(UNIT_SECS) as late:
+                    await done.wait()
+                if late.cancelled_caught:
+                    with trio.CancelScope(shield=True):
+                        await _abort(conn, done, grace)
             except trio.Cancelled:  # noqa: ASYNC103  # what was committed is no cancellation: see below
                 with trio.CancelScope(shield=True):
                     await _abort(conn, done, grace)

@@ -128,6 +128,27 @@ def write_covered(conn: Conn, asset: AssetConfig, covered: Sequence[Covered]) ->
     conn.execute(COVER.format(table=table(asset.table)), columns)
 
 
+def lower_unrepaired(conn: Conn, asset: AssetConfig, touches: Sequence[Touch]) -> None:
+    """Rows whose repair failed: an orphaned value stays for now, but from the fork on any reading may replace it."""
+    own = sorted((t for t in touches if t.repair is not None), key=lambda t: t.wallet)
+    _lock(conn, asset, [touch.wallet for touch in own])
+    query = sql.SQL(
+        """
+        update {table} h set read_block = r.fork
+        from unnest(%(wallet)s::text[], %(fork)s::bigint[], %(was_block)s::bigint[], %(was_at)s::timestamp[])
+            r(wallet, fork, was_block, was_at)
+        where h.wallet = r.wallet and h.read_block = r.was_block and {time} = r.was_at and r.fork < h.read_block
+        """
+    ).format(table=table(asset.table), time=SAFE_TIME)
+    columns = {
+        "wallet": literal(text(touch.wallet) for touch in own),
+        "fork": literal(touch.repair.fork for touch in own if touch.repair),
+        "was_block": literal(touch.repair.was_block for touch in own if touch.repair),
+        "was_at": times(touch.repair.was_updated_at for touch in own if touch.repair),
+    }
+    conn.execute(query, columns)
+
+
 def _moves_blocknumber(touch: Touch) -> bool:
     return touch.event_block is not None or touch.repair is not None
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from actors.config import AssetConfig
 from actors.messages import Failed, Raised
+from actors.secrets import mask
 from actors.store.arrays import from_text, literal, text
 from actors.store.postgres import Conn
 
@@ -135,4 +136,4 @@ def _columns(rows: Sequence[Row]) -> list[list[str] | str]:
 
 def plain(error: str) -> str:
     """What a text column takes of an error: one that itself cannot be stored must not fail the batch."""
-    return error.replace("\0", "").encode("utf-8", "replace").decode()[:ERROR_LENGTH]
+    return mask(error).replace("\0", "").encode("utf-8", "replace").decode()[:ERROR_LENGTH]

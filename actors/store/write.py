@@ -14,7 +14,7 @@ from actors.config import AssetConfig
 from actors.messages import Covered, Failed, Marks, Move, Raised, Reading, Touch, WriteBatch, WriteResult
 from actors.store import chain, checkpoint, set_aside
 from actors.store.postgres import Conn
-from actors.store.rows import write_covered, write_readings
+from actors.store.rows import lower_unrepaired, write_covered, write_readings
 
 O = TypeVar("O", Reading, Covered, Failed, Raised)  # noqa: E741  # an outcome
 
@@ -49,7 +49,8 @@ class _Write:
         self._remember(readings)
         self._set_aside(readings, failed, raised)
         moved = self._move()
-        dropped = tuple(move.errand for move in batch.moves if move.errand not in moved)
+        waiting = self._waiting()
+        dropped = tuple(move.errand for move in batch.moves if move.errand not in moved and move.errand not in waiting)
         closed = {name: mark.last_block for name, mark in self._marks.items()}
         return WriteResult(tuple(self._refused), self._branches, closed, moved, dropped, updated)
 
@@ -64,10 +65,21 @@ class _Write:
         return kept
 
     def _load_marks(self, readings: Sequence[Reading]) -> dict[str, Marks]:
-        """Each asset's checkpoint, as far as it has one."""
-        keys = {name: self._assets[name].checkpoint for name in sorted({r.touch.asset for r in readings})}
-        stored = checkpoint.load_many(self._conn, sorted(set(keys.values()))) if keys else {}
-        return {name: stored[key] for name, key in keys.items() if key in stored}
+        """Each asset's checkpoint; for one that has none, what all others of its chain have confirmed."""
+        names = sorted({r.touch.asset for r in readings})
+        chains = {self._assets[name].chain for name in names}
+        keys = sorted({asset.checkpoint for asset in self._assets.values() if asset.chain in chains})
+        stored = checkpoint.load_many(self._conn, keys) if keys else {}
+        found: dict[str, Marks] = {}
+        for name in names:
+            own = self._assets[name]
+            others = [stored[a.checkpoint] for a in self._assets.values() if a.chain == own.chain and a.checkpoint in stored]
+            if own.checkpoint in stored:
+                found[name] = stored[own.checkpoint]
+            elif others:
+                lowest = min(m.last_block if m.confirmed is None else m.confirmed for m in others)
+                found[name] = Marks(lowest, lowest)
+        return found
 
     def _attested(self, readings: Sequence[Reading]) -> list[Reading]:
         """The readings less those at or below the checkpoint whose block is not a remembered one.
@@ -112,13 +124,20 @@ class _Write:
     def _set_aside(self, readings: Sequence[Reading], failed: Sequence[Failed], raised: Sequence[Raised]) -> None:
         """Failures first: a reading of this very batch may free the wallet again."""
         set_aside.put(self._conn, failed, self._assets)
+        for name in sorted({f.touch.asset for f in failed if f.touch.repair is not None}):
+            lower_unrepaired(self._conn, self._assets[name], [f.touch for f in failed if f.touch.asset == name])
         set_aside.raise_block(self._conn, raised, self._assets)
         if readings:
             set_aside.clear(self._conn, [(self._assets[r.touch.asset].table, r.touch.wallet, r.block) for r in readings])
 
+    def _waiting(self) -> set[int]:
+        """The errands that a refused touch keeps open: their moves come with the reading that is not refused."""
+        return {errand for touch in self._refused for errand in touch.errands}
+
     def _move(self) -> tuple[int, ...]:
         """Make the moves in the order of their errands; by errand, those that were made."""
-        moves = sorted(self._batch.moves, key=lambda move: move.errand)
+        waiting = self._waiting()
+        moves = sorted((move for move in self._batch.moves if move.errand not in waiting), key=lambda move: move.errand)
         if not moves:
             return ()
         checkpoint.lock(self._conn, sorted({move.name for move in moves}))

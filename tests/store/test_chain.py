@@ -83,10 +83,19 @@ def test_blocks_above_a_mark_and_the_newest_below_are_remembered(conn: Conn) -> 
 
 def test_orphaned_blocks_are_forgotten_by_number_and_hash(conn: Conn) -> None:
     chain.remember(conn, "ethereum", [block(10), block(11), block(11, 2)])
-    chain.forget(conn, "ethereum", [block(11), block(10, 2)], 0)
-    chain.forget(conn, "ethereum", [], 0)
-    chain.forget(conn, "ethereum", [block(10)], 1)  # of another branch than the chain is on
+    chain.reorg(conn, "ethereum", [], 9, 0)
+    chain.forget(conn, "ethereum", [block(11), block(10, 2)], 1)
+    chain.forget(conn, "ethereum", [], 1)
+    chain.forget(conn, "ethereum", [block(10)], 2)  # of another branch than the chain is on
     assert chain.remembered(conn, "ethereum", 0) == [block(10), block(11, 2)]
+
+
+def test_an_orphaned_block_that_something_was_read_at_since_the_reorg_is_not_forgotten(conn: Conn) -> None:
+    chain.remember(conn, "ethereum", [block(10), block(11)])
+    chain.reorg(conn, "ethereum", [], 9, 0)
+    chain.remember(conn, "ethereum", [block(11)])
+    chain.forget(conn, "ethereum", [block(10), block(11)], 1)
+    assert chain.remembered(conn, "ethereum", 0) == [block(11)]
 
 
 def test_prune_keeps_what_is_above_and_some_below(conn: Conn) -> None:

@@ -7,6 +7,7 @@ On crash or kill: the hand lives on; what was flying is asked for again. On drai
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import trio
 
@@ -208,7 +209,7 @@ class Batcher:
         alone: list[Touch] = []
         for touch, value in zip(batch.touches, values, strict=True):
             if isinstance(value, int):
-                outcomes.append(Reading(touch, value, pin.number, pin.hash, branch, asked_at))
+                outcomes.append(Reading(_with_event(touch, pin), value, pin.number, pin.hash, branch, asked_at))
             elif len(batch.touches) == 1:
                 outcomes.append(Failed(touch, value.reason, branch))
             else:
@@ -235,3 +236,8 @@ class Batcher:
             with self._ports.readings.lane(batch.live).inlet() as inlet, waiting_for_others():
                 await inlet.send(tuple(outcomes))
         self._ports.hand.landed(batch, alone)
+
+
+def _with_event(touch: Touch, pin: Pin) -> Touch:
+    """A hint's event counts once the reading is of the very block that it named; else it may be of a branch that never was."""
+    return touch if touch.block_hash != pin.hash else replace(touch, event_block=max(touch.event_block or 0, pin.number))

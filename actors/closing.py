@@ -97,7 +97,7 @@ class Closer:
         if target.number < marks.last_block:
             # A head below the checkpoint proves nothing: that node is behind.
             raise NodeBehind(f"head {target.number} is below the checkpoint {marks.last_block}")
-        if await self._reorgs.look(marks, endpoint, self._vouched_by(target)):
+        if await self._reorgs.look(marks, endpoint, target, self._vouched_by(target)):
             self._tip = None
             return Closed(more=True)
         first = _first_block(marks) if whole else marks.last_block + 1

@@ -10,20 +10,21 @@ from datetime import datetime
 class Repair:
     """The row as the repair found it: it may be overwritten by an older block only while it is still that row.
 
-    `fork` is the newest block that both branches share.
+    `fork` is the newest block that both branches share, `branch` the one that the chain went over to: on a later one it means nothing.
     """
 
     fork: int
     was_block: int
     was_updated_at: datetime
+    branch: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Touch:
     """A request to read one wallet of an asset again.
 
-    `need`: the block that the read must not precede (0: any). `event_block`: what goes to `blocknumber` (None: a sweep).
-    `block_hash`: the hash of block `need` as a log named it, a pin for free. `errands`: ids of all errands that wait for it.
+    `need`: the block that the read must not precede (0: any). `event_block`: what goes to `blocknumber` (None: a sweep, or a hint).
+    `block_hash`: the hash of block `need` as a pushed log named it. `errands`: ids of all errands that wait for it.
     """
 
     asset: str

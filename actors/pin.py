@@ -1,6 +1,6 @@
 """Which block a call is pinned to.
 
-Live: the block that a log named by hash, where the endpoint honours hash pins, else a head that is not older than the events. Sweep: the
+Live: the block that a log named, where the endpoint has it, else a head that is not older than the events. Sweep: the
 newest closed block, or two behind the head where that is too old or nothing closes. Every retry chooses anew from a fresh head, since
 an old pin is pruned state before long.
 """
@@ -23,15 +23,26 @@ BEHIND_HEAD = 2
 async def choose_pin(ports: ChainPorts, endpoint: Endpoint, batch: Batch) -> Pin:
     """A pin not older than the batch's touches. Raises NodeBehind where the endpoint has no such block."""
     closed = _closed_block(ports, batch)
-    newest = max(batch.touches, key=lambda touch: touch.need)
-    if batch.live and newest.block_hash is not None and newest.need > closed and endpoint.hash_pins and not batch.failures:
-        return Pin(newest.need, newest.block_hash, None)
+    if (named := await _named_by_log(endpoint, batch, closed)) is not None:
+        return Pin(named.number, named.hash, named)
     header = await (_for_events(ports, endpoint, batch) if batch.live else _for_sweep(ports, endpoint, batch, closed))
     if header.number < max(batch.need, closed):
         raise NodeBehind(f"has block {header.number}, block {max(batch.need, closed)} was asked for")
     if (known := ports.view.closed) is not None and known.number == header.number and known.hash != header.hash:
         raise WrongBlock(f"has another block {header.number} than was closed")
     return Pin(header.number, header.hash, header)
+
+
+async def _named_by_log(endpoint: Endpoint, batch: Batch, closed: int) -> Header | None:
+    """The block that the batch's newest log named, where the endpoint has it.
+
+    The hash alone would be a pin for free, but then nothing but the endpoint's word would say that the answer is of that block.
+    """
+    newest = max(batch.touches, key=lambda touch: touch.need)
+    if newest.block_hash is None or newest.need <= closed or batch.failures:
+        return None
+    header = await endpoint.header("0x" + newest.block_hash.hex())
+    return header if header is not None and header.number == newest.need else None
 
 
 async def _for_events(ports: ChainPorts, endpoint: Endpoint, batch: Batch) -> Header:

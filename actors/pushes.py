@@ -22,7 +22,7 @@ from actors.evm.jsonrpc import chain_id_of
 from actors.evm.logs import LogEvent, decode_log, filter_for
 from actors.evm.ws import Session, open_session
 from actors.log import get_logger
-from actors.messages import Raised, Touch
+from actors.messages import Touch
 from actors.ports import ChainPorts
 from actors.progress import effort
 from actors.store import holders
@@ -205,27 +205,21 @@ class Socket:
                 if wallet not in newest or event.block >= newest[wallet].block:
                     newest[wallet] = event
         rows = await self._ports.store.patiently(holders.look_up, self._assets[name], list(newest))
-        touches, raised = [], []
+        touches = []
         for wallet, event in newest.items():
             row = rows.get(wallet)
-            if row is None or not row.tracked or self._is_far_ahead(event.block):
+            if row is None or not row.tracked or row.aside or self._is_far_ahead(event.block):
                 continue
-            touch = Touch(name, wallet, event.block, event.block, event.block_hash)
-            if row.aside:
-                raised.append(Raised(touch, self._ports.view.branch))
-            elif row.read_block is None or row.read_block < event.block:
-                touches.append(touch)
-        self._offer(tuple(touches), tuple(raised))
+            if row.read_block is None or row.read_block < event.block:
+                touches.append(Touch(name, wallet, event.block, None, event.block_hash))
+        self._offer(tuple(touches))
 
     def _is_far_ahead(self, block: int) -> bool:
         """A hint is only believed so far: one of a block that will not come would wait for it for ever."""
         head = self._ports.view.head
         return head is None or block > head.number + HINTS_AHEAD
 
-    def _offer(self, touches: tuple[Touch, ...], raised: tuple[Raised, ...]) -> None:
+    def _offer(self, touches: tuple[Touch, ...]) -> None:
         """A hint that finds its lane full is dropped and counted: a closing finds it again."""
-        taken = (not touches or self._ports.touches.live.offer(touches)) and (
-            not raised or self._ports.readings.live.offer(raised)
-        )
-        if not taken:
-            self._ports.metrics.hints_dropped.labels(self._ports.config.name).inc(len(touches) + len(raised))
+        if touches and not self._ports.touches.live.offer(touches):
+            self._ports.metrics.hints_dropped.labels(self._ports.config.name).inc(len(touches))

@@ -14,7 +14,8 @@ from collections.abc import Mapping, Sequence
 import trio
 
 from actors.config import AssetConfig
-from actors.errors import NodeBehind, NodeError, WrongBlock
+from actors.errors import NodeBehind, NodeError, Permanent, TooLarge, WrongBlock
+from actors.evm import reader
 from actors.evm.block import Header
 from actors.evm.pool import Endpoint
 from actors.log import get_logger
@@ -27,6 +28,7 @@ from actors.store.holders import RowState
 
 PAGE = 50_000
 ASK_AT_ONCE = 50
+LADDER_STEPS = 9
 log = get_logger("reorg")
 Block = tuple[int, bytes]
 
@@ -38,90 +40,117 @@ class Reorgs:
         self._ports = ports
         self._lock = trio.Lock()
 
-    async def look(self, marks: Marks, endpoint: Endpoint | None = None, vouched: Mapping[int, bytes] | None = None) -> bool:
-        """Compare the remembered blocks with the node's; heal where they differ. True: the checkpoint may have moved.
+    async def look(self, marks: Marks, endpoint: Endpoint, tip: Header, vouched: Mapping[int, bytes]) -> bool:
+        """Compare the remembered blocks with the ancestors of the endpoint's `tip`; heal where they differ. True: the checkpoint may
+        have moved.
 
         `vouched`: hashes by number that need no asking. Raises WrongBlock where it is the endpoint that is on another branch.
         """
         with waiting_for_others():  # another asset's closing may be healing, which takes as long as it takes
             await self._lock.acquire()
         try:
-            return await self._look(marks, endpoint, vouched or {})
+            return await self._look(marks, endpoint, tip, vouched)
         finally:
             self._lock.release()
 
-    async def _look(self, marks: Marks, endpoint: Endpoint | None, vouched: Mapping[int, bytes]) -> bool:
-        endpoint = endpoint or await self._ports.pool.pick()
+    async def _look(self, marks: Marks, endpoint: Endpoint, tip: Header, vouched: Mapping[int, bytes]) -> bool:
         above = marks.last_block - 1 if marks.confirmed is None else marks.confirmed
         blocks = await self._ports.store.patiently(chain_store.remembered, self._ports.config.name, above)
-        if not await self._orphaned(endpoint, [b for b in blocks if vouched.get(b[0]) != b[1]]):
+        found = await self._orphaned(endpoint, tip, [b for b in blocks if vouched.get(b[0]) != b[1]])
+        if not found:
             return False
         everything = await self._ports.store.patiently(chain_store.remembered, self._ports.config.name, -1)
-        orphaned = await self._orphaned(endpoint, everything)
-        if not orphaned:
-            return False
-        await self._hear_others(endpoint, orphaned)
-        await self._heal(fork_of(everything, orphaned), orphaned)
+        orphaned = await self._orphaned(endpoint, tip, everything)
+        if not set(found) <= set(orphaned):
+            raise WrongBlock("contradicts itself about the blocks of its chain")
+        await self._hear_others(endpoint, tip, orphaned)
+        await self._heal(endpoint, fork_of(everything, orphaned), orphaned)
         return True
 
-    async def _orphaned(self, endpoint: Endpoint, blocks: Sequence[Block]) -> list[Block]:
-        """The blocks at whose number the node has another hash."""
-        return [block for block, stands in (await self._ask(endpoint, blocks)).items() if stands is False]
+    async def _orphaned(self, endpoint: Endpoint, tip: Header, blocks: Sequence[Block]) -> list[Block]:
+        """The blocks at whose number the tip's branch has another hash."""
+        there = await self._hashes(endpoint, tip, sorted({number for number, _ in blocks}))
+        return [block for block in blocks if there.get(block[0]) not in (None, block[1])]
 
-    async def _ask(self, endpoint: Endpoint, blocks: Sequence[Block]) -> dict[Block, bool | None]:
-        """Whether each block stands, asked newest first; None where the node has none of that number."""
-        found: dict[Block, bool | None] = {}
-        newest_first = sorted(blocks, reverse=True)
-        for at in range(0, len(newest_first), ASK_AT_ONCE):
-            page = newest_first[at : at + ASK_AT_ONCE]
-            answers = await endpoint.batch([("eth_getBlockByNumber", [hex(number), False]) for number, _ in page])
-            for block, answer in zip(page, answers, strict=True):
+    async def _hashes(self, endpoint: Endpoint, tip: Header, numbers: Sequence[int]) -> dict[int, bytes]:
+        """The hashes on the tip's branch: the near ones of its own ancestors in one call, the others by number."""
+        found = {tip.number: tip.hash, tip.number - 1: tip.parent}
+        near = [one for one in numbers if one not in found and 0 < tip.number - one <= reader.BLOCKHASH_REACH]
+        if near:
+            found |= await self._ancestors(endpoint, tip, near)
+        far = [one for one in numbers if one not in found and one < tip.number]
+        for at in range(0, len(far), ASK_AT_ONCE):
+            page = far[at : at + ASK_AT_ONCE]
+            answers = await endpoint.batch([("eth_getBlockByNumber", [hex(number), False]) for number in page])
+            for number, answer in zip(page, answers, strict=True):
                 if isinstance(answer, NodeError) and not isinstance(answer, NodeBehind):
                     raise answer
-                has = None if answer is None or isinstance(answer, NodeBehind) else Header.from_json(answer)
-                found[block] = None if has is None else has.hash == block[1]
+                if answer is not None and not isinstance(answer, NodeBehind):
+                    found[number] = Header.from_json(answer).hash
         return found
 
-    async def _hear_others(self, endpoint: Endpoint, orphaned: Sequence[Block]) -> None:
+    async def _ancestors(self, endpoint: Endpoint, tip: Header, numbers: Sequence[int]) -> dict[int, bytes]:
+        """Nothing where the chain has no Multicall3, or tells no hashes."""
+        config = self._ports.config
+        try:
+            await reader.probe(endpoint, config.multicall3, config.chain_id)
+            hashes = await reader.ancestors(endpoint, config.multicall3, config.chain_id, tip, numbers)
+        except (Permanent, TooLarge):
+            return {}
+        return {number: value for number, value in zip(numbers, hashes, strict=True) if value is not None}
+
+    async def _hear_others(self, endpoint: Endpoint, tip: Header, orphaned: Sequence[Block]) -> None:
         """Raise WrongBlock where an endpoint that is further on (or as far, and preferred) says that the blocks stand."""
-        own = await self._standing(endpoint)
         for other in self._ports.pool.others(endpoint):
             try:
-                says = await self._ask(other, orphaned)
-                further = await self._standing(other) > own
+                head = await other.header("latest")
+                there = {} if head is None else await self._hashes(other, head, sorted({number for number, _ in orphaned}))
             except NodeError as error:
                 self._ports.pool.failed(other, error)
                 continue
-            if says and all(says.values()):
-                if further:
-                    raise WrongBlock(f"sits on another branch than {other.name}, which is further on")
-                self._ports.pool.failed(other, WrongBlock(f"sits on another branch than {endpoint.name}, which is further on"))
+            if head is None or any(there.get(number) != value for number, value in orphaned):
+                continue
+            if (head.number, -other.index) > (tip.number, -endpoint.index):
+                raise WrongBlock(f"sits on another branch than {other.name}, which is further on")
+            self._ports.pool.failed(other, WrongBlock(f"sits on another branch than {endpoint.name}, which is further on"))
 
-    async def _standing(self, endpoint: Endpoint) -> tuple[int, int]:
-        head = await endpoint.header("latest")
-        return (-1 if head is None else head.number, -endpoint.index)
+    async def remember_below(self, endpoint: Endpoint, number: int) -> None:
+        """Remember some of the blocks below one, ever farther apart: what a reorg deeper than all that was closed so far is measured by.
 
-    async def _heal(self, fork: int, orphaned: Sequence[Block]) -> None:
+        Best effort: without them such a reorg is healed from the oldest remembered block.
+        """
+        numbers = [number - 2**step for step in range(LADDER_STEPS) if number - 2**step >= 0]
+        try:
+            answers = await endpoint.batch([("eth_getBlockByNumber", [hex(one), False]) for one in numbers])
+            found = [Header.from_json(answer) for answer in answers if answer is not None and not isinstance(answer, NodeError)]
+        except NodeError as error:
+            log.warning("older blocks are not remembered", chain=self._ports.config.name, reason=str(error))
+            return
+        blocks = [(header.number, header.hash) for header in found if header.number in numbers]
+        await self._ports.store.patiently(chain_store.remember, self._ports.config.name, blocks)
+
+    async def _heal(self, endpoint: Endpoint, fork: int, orphaned: Sequence[Block]) -> None:
         ports, chain = self._ports, self._ports.config.name
-        names = [asset.checkpoint for asset in ports.assets.values()]
+        names, tables = [a.checkpoint for a in ports.assets.values()], [a.table for a in ports.assets.values()]
         log.warning("reorg", chain=chain, fork=fork)
         ports.metrics.reorgs.labels(chain).inc()
         branch = ports.view.branch
-        ports.view.branch = await ports.store.patiently(chain_store.reorg, chain, names, fork, branch)
+        ports.view.branch = await ports.store.patiently(chain_store.reorg, chain, names, fork, branch, tables)
         ports.view.closed = None
         for errand in ports.book.open_of("closing", chain):
             if errand.move is not None and errand.move.target.last_block > fork:
                 ports.book.drop(errand.id)
+        await self.remember_below(endpoint, fork)
         for asset in ports.assets.values():
-            await self._repair(asset, fork)
+            await self._repair(asset, fork, ports.view.branch)
         await ports.store.patiently(chain_store.forget, chain, orphaned, branch + 1)
 
-    async def _repair(self, asset: AssetConfig, fork: int) -> None:
+    async def _repair(self, asset: AssetConfig, fork: int, branch: int) -> None:
         """Read again, page by page, the rows that were read above the fork."""
         after = ""
         while rows := await self._ports.store.patiently(holders.above, asset, fork, after, PAGE):
             after = "0x" + rows[-1].wallet.hex()
-            touches = [_repair_touch(asset.name, row, fork) for row in rows]
+            touches = [_repair_touch(asset.name, row, fork, branch) for row in rows]
             errand = self._ports.book.register("repair", self._ports.config.name, asset.name, touches)
             await self._ports.see_through(errand, live=True)
             log.info("repaired", asset=asset.name, rows=errand.requested)
@@ -137,6 +166,6 @@ def fork_of(remembered: Sequence[Block], orphaned: Sequence[Block]) -> int:
     return oldest_orphan - 1
 
 
-def _repair_touch(asset: str, row: RowState, fork: int) -> Touch:
+def _repair_touch(asset: str, row: RowState, fork: int, branch: int) -> Touch:
     assert row.read_block is not None  # selected by it
-    return Touch(asset, row.wallet, repair=Repair(fork, row.read_block, row.updated_at))
+    return Touch(asset, row.wallet, repair=Repair(fork, row.read_block, row.updated_at, branch))

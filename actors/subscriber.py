@@ -14,6 +14,7 @@ import trio
 
 from actors.closing import Closer
 from actors.errors import DecodeError, NodeBehind, NodeError
+from actors.evm.block import Header
 from actors.evm.pool import Endpoint
 from actors.log import get_logger
 from actors.mailbox import Bell
@@ -117,11 +118,16 @@ class Subscriber:
         key = self._ports.assets[name].checkpoint
         marks = await self._ports.store.patiently(checkpoint.load, key)
         if marks is None:
-            head = await self._with_node(lambda endpoint: endpoint.header("latest"))
-            if head is not None:
-                await self._ports.store.patiently(checkpoint.create, self._ports.config.name, key, head.number, head.hash)
+            head = await self._with_node(self._first_head)
+            await self._ports.store.patiently(checkpoint.create, self._ports.config.name, key, head.number, head.hash)
             marks = await self._ports.store.patiently(checkpoint.load, key)
         show_marks(self._ports, name, marks)
+
+    async def _first_head(self, endpoint: Endpoint) -> Header | None:
+        head = await endpoint.header("latest")
+        if head is not None:
+            await self._reorgs.remember_below(endpoint, head.number)
+        return head
 
     async def _with_node(self, ask: Callable[[Endpoint], Awaitable[T | None]]) -> T:
         """Ask endpoints until one answers with something: a named retry, which is progress."""
@@ -153,7 +159,7 @@ class Subscriber:
                 raise NodeBehind("has no head")
             self._ports.saw_head(head)
             above = head.number - chain_store.KEPT_CLOSINGS
-            if not await self._reorgs.look(Marks(above, above), endpoint):
+            if not await self._reorgs.look(Marks(above, above), endpoint, head, {}):
                 await self._ports.store.patiently(chain_store.prune, self._ports.config.name, above, 1)
         except NodeError as error:
             error.endpoint = endpoint  # type: ignore[attr-defined]  # the catcher holds it against who was asked

@@ -107,7 +107,7 @@ class Writer:
         refused = {(key_of(touch), number) for touch in result.refused for number in touch.errands}
         for touch in result.refused:
             ports = self._chain_of[touch.asset]
-            ports.hand.put(replace(touch, block_hash=None))
+            ports.hand.put(self._again(touch))
             ports.hand_bell.ring()
         for touch in touches:
             key = key_of(touch)
@@ -122,6 +122,12 @@ class Writer:
         for asset, _ in result.updated:
             self._chain_of[asset].metrics.rows_written.labels(asset).inc()
 
+
+    def _again(self, touch: Touch) -> Touch:
+        """A refused touch as it is read again. The event of one that nobody waits for may be orphaned: a closing finds it, or not."""
+        if any(self._book.is_open(number) for number in touch.errands):
+            return replace(touch, block_hash=None)
+        return replace(touch, block_hash=None, need=0, event_block=None)
 
     def _catch_up(self, result: WriteResult) -> None:
         """What was refused is read again by what Postgres says: another copy of the process may have gone on."""
@@ -160,24 +166,31 @@ def batch_of(outcomes: Sequence[Outcome], book: ErrandBook) -> WriteBatch:
     for outcome in outcomes:
         if isinstance(outcome, Reading):
             key = key_of(outcome.touch)
-            outcome = replace(outcome, touch=_still_repairing(outcome.touch, book))
+            outcome = replace(outcome, touch=_still_meant(outcome.touch, outcome.branch, book))
             readings[key] = _newer(readings[key], outcome) if key in readings else outcome
     finishing = {(number, key_of(o.touch)) for o in outcomes if not isinstance(o, Settle) for number in o.touch.errands}
     moves: list[Move] = book.endable(finishing)
     return WriteBatch(
         readings=tuple(readings.values()),
         covered=tuple(o for o in outcomes if isinstance(o, Covered)),
-        failed=tuple(o for o in outcomes if isinstance(o, Failed)),
+        failed=tuple(
+            replace(o, touch=_still_meant(o.touch, o.branch, book)) for o in outcomes if isinstance(o, Failed)
+        ),
         raised=tuple(o for o in outcomes if isinstance(o, Raised)),
         moves=tuple(moves),
     )
 
 
-def _still_repairing(touch: Touch, book: ErrandBook) -> Touch:
-    """A repair's copy that comes after its page has ended must not lower what a later closing has written."""
-    if touch.repair is None or any(book.is_open(number) for number in touch.errands):
-        return touch
-    return replace(touch, repair=None)
+def _still_meant(touch: Touch, branch: int, book: ErrandBook) -> Touch:
+    """A copy that comes after its errand has ended or was dropped writes nothing but the value.
+
+    A repair's would lower what a later closing has written, also after another reorg; a dropped closing's event may be orphaned.
+    """
+    if touch.errands and not any(book.is_open(number) for number in touch.errands):
+        return replace(touch, repair=None, event_block=None)
+    if touch.repair is not None and touch.repair.branch != branch:
+        return replace(touch, repair=None)
+    return touch
 
 
 def _newer(old: Reading, new: Reading) -> Reading:

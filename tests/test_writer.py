@@ -7,7 +7,7 @@ from datetime import datetime
 
 from actors.errand import ErrandBook
 from actors.messages import Covered, Marks, Move, Reading, Repair, Settle, Touch
-from actors.writer import batch_of
+from actors.writer import batch_of, one_branch_each
 
 A, B = Touch("T", b"\xaa" * 20, 5, 5), Touch("T", b"\xbb" * 20, 6, 6)
 MOVE = Move(0, "c", "cp", 0, Marks(4, 4), Marks(6, 4), None)
@@ -25,8 +25,8 @@ def test_a_row_stands_once_in_a_transaction_with_its_newest_reading_and_all_its_
 
 
 def test_readings_of_two_branches_are_written_apart_and_neither_serves_the_others_touch() -> None:
-    event, repair = reading(Touch("A", WALLET, 9, 9), 9, 0), reading(Touch("A", WALLET), 7, 1)
-    other = reading(Touch("A", bytes(20)), 7, 0)
+    event, repair = reading(Touch("T", B.wallet, 9, 9), 9, 0), reading(Touch("T", B.wallet), 7, 1)
+    other = reading(Touch("T", bytes(20)), 7, 0)
     assert one_branch_each([event, other, repair]) == [[other, repair], [event]]
     assert one_branch_each([other, event]) == [[other, event]]
 

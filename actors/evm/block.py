@@ -45,8 +45,8 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """The block that a call is made at. Without a header only a hash pin that is proven honoured will do."""
+    """The block that a call is made at, and the header that its answer is compared with."""
 
     number: int
     hash: bytes
-    header: Header | None
+    header: Header

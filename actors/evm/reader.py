@@ -1,7 +1,7 @@
 """Reads many wallets in one `eth_call` of aggregate3, and proves from the answer itself which block and branch it is from.
 
 Each call asks, from inside, for the block number, the parent's hash, the timestamp, PREVRANDAO and the chain id. The number and the chain
-id are always compared; the rest with the header wherever that is known, which it must be unless the endpoint honours hash pins.
+id are compared with the pin's, the rest with its header.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ ATTEST = [
     parse_call(f"{name}()")
     for name in ("getBlockNumber", "getLastBlockHash", "getCurrentBlockTimestamp", "getCurrentBlockDifficulty", "getChainId")
 ]
+GET_BLOCK_HASH = parse_call("getBlockHash(uint256)")
+BLOCKHASH_REACH = 256
 GET_ETH_BALANCE = parse_call("getEthBalance(address)")
 OVERFLOW = 2**256 - 1
 MADE_UP_HASH = bytes.fromhex("deadbeef" * 8)
@@ -49,14 +51,24 @@ class Node(Protocol):
 
 async def read(node: Node, multicall3: bytes, chain_id: int, pin: Pin, plan: Plan, gas: int | None = None) -> list[int | Failure]:
     """Each wallet's sum at the pin, in the plan's order. Raises WrongBlock where the answer is from elsewhere, or another NodeError."""
-    if pin.header is None and not node.hash_pins:
-        raise WrongBlock("a pin without a header proves nothing where hash pins are not honoured")
     calls = _attestation(multicall3, node.number_from_arbsys, pin.number)
     for sources, wallet in plan:
         calls += [_call(source, wallet, multicall3) for source in sources]
     results = await _aggregate(node, multicall3, calls, _where(node, pin), gas)
     _check(results[: len(ATTEST)], pin, chain_id)
     return _sums(plan, results[len(ATTEST) :])
+
+
+async def ancestors(node: Node, multicall3: bytes, chain_id: int, tip: Header, numbers: Sequence[int]) -> list[bytes | None]:
+    """The hashes of the tip's own ancestors, at most `BLOCKHASH_REACH` below it, in one answer that is the tip's: no replica of a
+    load balancer can answer for another. None where the chain does not tell. Raises a NodeError.
+    """
+    pin = Pin(tip.number, tip.hash, tip)
+    ask = (ARBSYS, ARB_BLOCK_HASH) if node.number_from_arbsys else (multicall3, GET_BLOCK_HASH)
+    calls = [*_attestation(multicall3, node.number_from_arbsys, tip.number), *((ask[0], ask[1] + word(one)) for one in numbers)]
+    results = await _aggregate(node, multicall3, calls, _where(node, pin))
+    _check(results[: len(ATTEST)], pin, chain_id)
+    return [found if found is not None and len(found) == 32 and any(found) else None for found in results[len(ATTEST) :]]
 
 
 def _attestation(multicall3: bytes, arbsys: bool, number: int) -> list[Call]:
@@ -111,8 +123,6 @@ def _check(attested: Sequence[bytes | None], pin: Pin, chain_id: int) -> None:
     if decode_word(chain) != chain_id:
         raise WrongBlock(f"answered from chain {decode_word(chain)}, chain {chain_id} was asked for")
     header = pin.header
-    if header is None:
-        return
     if pin.number and parent != header.parent:
         raise WrongBlock(f"answered from another branch at block {pin.number}")
     if decode_word(timestamp) != header.timestamp or prevrandao != header.prevrandao:

@@ -138,8 +138,11 @@ def prune(conn: Conn, chain: str, keep_above: int, keep: int = KEPT_CLOSINGS) ->
     )
 
 
-def reorg(conn: Conn, chain: str, checkpoint_names: Sequence[str], fork: int, branch: int) -> int:
-    """One transaction: the branch goes up by one, and the checkpoints above the fork go back to it. The branch from then on.
+def reorg(
+    conn: Conn, chain: str, checkpoint_names: Sequence[str], fork: int, branch: int, tables: Sequence[str] = ()
+) -> int:
+    """One transaction: the branch goes up by one, and the checkpoints above the fork go back to it, as do the events of set-aside
+    wallets of those tables. The branch from then on.
 
     Where it is not `branch` any more, somebody else was first: nothing changes, and the other's branch is returned.
     """
@@ -158,5 +161,8 @@ def reorg(conn: Conn, chain: str, checkpoint_names: Sequence[str], fork: int, br
             where name = any(%(names)s) and (last_block > %(fork)s or confirmed > %(fork)s)
             """,
             {"fork": fork, "names": list(checkpoint_names)},
+        )
+        conn.execute(
+            "update trueup_set_aside set block = %s where table_name = any(%s) and block > %s", [fork, list(tables), fork]
         )
         return branch + 1

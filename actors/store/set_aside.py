@@ -72,10 +72,10 @@ def raise_block(conn: Conn, raised: Sequence[Raised], assets: Mapping[str, Asset
     )
 
 
-def clear(conn: Conn, read: Sequence[tuple[str, bytes, int]]) -> None:
-    """Free the wallets that were read at their stored block or later: (table, wallet, block of the reading)."""
+def clear(conn: Conn, read: Sequence[tuple[str, bytes, int]]) -> list[Due]:
+    """Free the wallets that were read at their stored block or later: (table, wallet, block of the reading). Those that were freed."""
     rows = sorted(read)
-    conn.execute(
+    freed = conn.execute(
         """
         with gone as (
             select s.table_name, s.row_key from trueup_set_aside s
@@ -84,6 +84,7 @@ def clear(conn: Conn, read: Sequence[tuple[str, bytes, int]]) -> None:
             order by s.table_name collate "C", s.row_key collate "C" for update of s
         )
         delete from trueup_set_aside s using gone where s.table_name = gone.table_name and s.row_key = gone.row_key
+        returning s.table_name, s.row_key, s.block
         """,
         [
             [table for table, _, _ in rows],
@@ -91,6 +92,7 @@ def clear(conn: Conn, read: Sequence[tuple[str, bytes, int]]) -> None:
             literal(block for _, _, block in rows),
         ],
     )
+    return [Due(table, from_text(key), block) for table, key, block in freed]
 
 
 def due(conn: Conn, tables: Sequence[str], limit: int) -> list[Due]:

@@ -128,7 +128,15 @@ class _Write:
             lower_unrepaired(self._conn, self._assets[name], [f.touch for f in failed if f.touch.asset == name])
         set_aside.raise_block(self._conn, raised, self._assets)
         if readings:
-            set_aside.clear(self._conn, [(self._assets[r.touch.asset].table, r.touch.wallet, r.block) for r in readings])
+            read = [(self._assets[r.touch.asset].table, r.touch.wallet, r.block) for r in readings]
+            self._cover_freed(set_aside.clear(self._conn, read))
+
+    def _cover_freed(self, freed: Sequence[set_aside.Due]) -> None:
+        """What was touched while it was set aside has its event's block in that table only."""
+        by_table = {asset.table: name for name, asset in self._assets.items()}
+        for name in sorted({by_table[one.table] for one in freed}):
+            touches = [Touch(name, one.wallet, event_block=one.block) for one in freed if by_table[one.table] == name]
+            write_covered(self._conn, self._assets[name], [Covered(touch, 0) for touch in touches])
 
     def _waiting(self) -> set[int]:
         """The errands that a refused touch keeps open: their moves come with the reading that is not refused."""

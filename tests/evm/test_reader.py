@@ -108,23 +108,6 @@ async def test_an_answer_from_the_head_is_not_one_from_the_pin() -> None:
         await one(node_with({ANN: word(5)}, ignores_block=True))
 
 
-async def test_a_hash_pin_without_a_header_checks_number_and_chain() -> None:
-    node = node_with({ANN: word(5)}, hash_pins=True)
-    pin = Pin(8, header_of(8).hash, None)
-    assert await one(node, pin=pin) == 5
-    node.disturb = lambda header: replace(header, number=7)
-    with pytest.raises(WrongBlock):
-        await one(node, pin=pin)
-
-
-@pytest.mark.parametrize("hash_pins", [None, False])
-async def test_a_pin_without_a_header_is_not_read_where_hashes_are_not_honoured(hash_pins: bool | None) -> None:
-    node = node_with({ANN: word(5)}, hash_pins=hash_pins)
-    with pytest.raises(WrongBlock, match="proves nothing"):
-        await one(node, pin=Pin(8, header_of(8).hash, None))
-    assert node.asked == []
-
-
 async def test_the_pin_goes_as_a_canonical_hash_or_as_a_number() -> None:
     by_hash, by_number = node_with({ANN: word(5)}, hash_pins=True), node_with({ANN: word(5)}, hash_pins=False)
     await one(by_hash)

@@ -1,0 +1,147 @@
+"""The judge: knows the simulated chain's truth, and looks at every transaction for what must hold at every step.
+
+It shares nothing with the program but the messages that it reads.
+"""
+
+from __future__ import annotations
+
+from actors.messages import Move, Reading, WriteBatch, WriteResult
+from tests.simulation.chain import Block, Chain, sum_of
+from tests.simulation.faults import Withheld
+from tests.simulation.tables import Tables
+
+TABLE, CHECKPOINT = "eth_wallet_balances", "sim_transfers"
+
+
+class Judge:
+    """One history's. It is an observer of the tables: `writes` before a transaction, `wrote` and `reorged` after it."""
+
+    def __init__(self, chain: Chain, tables: Tables, withheld: Withheld) -> None:
+        self._chain, self._tables, self._withheld = chain, tables, withheld
+        self._before: dict[bytes, int | None] = {}
+        self.broken: str | None = None
+        self.tracks_all = True
+        self.exact_events = True  # no node ever spoke of a branch of its own
+        self.first: int | None = None
+        self.reorgs = self.moves = self.readings = 0
+        self.lowest_fork: int | None = None
+
+    def created(self, number: int) -> None:
+        """The first checkpoint was stored."""
+        self.first = number if self.first is None else self.first
+
+    def writes(self, batch: WriteBatch) -> None:
+        """A transaction is about to be made."""
+        self._before = {r.touch.wallet: self._read_block(r.touch.wallet) for r in batch.readings}
+
+    def wrote(self, batch: WriteBatch, result: WriteResult) -> None:
+        """A transaction was committed."""
+        for reading in batch.readings:
+            if (reading.touch.asset, reading.touch.wallet) in result.updated:
+                self._check_reading(reading)
+            self._check_order(reading)
+        moved = [move for move in batch.moves if move.errand in result.moved]
+        for move in sorted(moved, key=lambda move: move.errand):
+            self.moves += 1
+            if move.name == CHECKPOINT and self._tables.checkpoints.get(CHECKPOINT) == move.target:
+                self._check_checkpoint(move)
+
+    def reorged(self, chain: str, fork: int, branch: int) -> None:
+        """The chain went over to another branch."""
+        self.reorgs += 1
+        self.lowest_fork = fork if self.lowest_fork is None else min(fork, self.lowest_fork)
+
+    def _fail(self, what: str) -> None:
+        """A promise does not hold. It is noted, since the program would only take an exception for a crash."""
+        self.broken = self.broken or what
+
+    def _tracks(self, wallet: bytes) -> bool:
+        return self.tracks_all or wallet in self._tables.rows(TABLE)
+
+    def _read_block(self, wallet: bytes) -> int | None:
+        row = self._tables.rows(TABLE).get(wallet)
+        return None if row is None else row.read_block
+
+    def _check_reading(self, reading: Reading) -> None:
+        """What was stored is the sum of all sources at the block that is named, and that block is not before the event's."""
+        self.readings += 1
+        wallet, block = reading.touch.wallet, self._chain.by_hash.get(reading.block_hash)
+        if block is None or block.number != reading.block:
+            return self._fail(f"the block of a reading does not exist: {reading}")
+        truth = sum_of(block, wallet)
+        if truth != reading.balance:
+            return self._fail(f"no partial sums, nothing stale: stored {reading.balance}, {block!r} says {truth}: {reading}")
+        if reading.block < reading.touch.need:
+            return self._fail(f"nothing stale: read at {reading.block} for an event of {reading.touch.need}: {reading}")
+
+    def _check_order(self, reading: Reading) -> None:
+        """A row's `read_block` never goes back, but by a repair."""
+        before, now = self._before[reading.touch.wallet], self._read_block(reading.touch.wallet)
+        if before is not None and (now is None or now < before) and reading.touch.repair is None:
+            return self._fail(f"read_block went back from {before} to {now}: {reading}")
+
+    def _check_checkpoint(self, move: Move) -> None:
+        """Every log up to the checkpoint is in its wallet's row, or with its set-aside wallet.
+
+        A log that an answer kept back is only promised to be found when it is asked for a second time, which is what `confirmed` says.
+        """
+        if move.block_hash is None or self.first is None:
+            return
+        target = self._chain.by_hash[move.block_hash]
+        if not self._chain.head.holds(target):
+            return  # of a branch that is none any more: a reorg will take it back
+        self._check_finished(target, spare_withheld=True)
+        confirmed = move.target.confirmed
+        if confirmed is not None and (twice := target.at(confirmed)) is not None:
+            self._check_finished(twice, spare_withheld=False)
+
+    def _check_finished(self, up_to: Block, spare_withheld: bool) -> None:
+        first = self.first or 0
+        kept_back = self._kept_back(up_to) if spare_withheld else set()
+        for wallet, touched in up_to.last_touch.items():
+            if touched <= first or wallet in kept_back or not self._tracks(wallet):
+                continue
+            if not self._is_finished(wallet, touched):
+                return self._fail(f"the checkpoint at {up_to!r} passed an unfinished touch: {wallet.hex()} of block {touched}")
+
+    def _is_finished(self, wallet: bytes, touched: int) -> bool:
+        read, aside = self._read_block(wallet), self._tables.aside.get((TABLE, wallet))
+        return (read is not None and read >= touched) or (aside is not None and (aside.block or 0) >= touched)
+
+    def _kept_back(self, up_to: Block) -> set[bytes]:
+        """The wallets whose newest log up to a block, or one of that block's, some answer kept back."""
+        found: set[bytes] = set()
+        for block_hash, _ in self._withheld.by:
+            block = self._chain.by_hash[bytes.fromhex(block_hash[2:])]
+            if up_to.holds(block):
+                found.update(block.touched)
+        return found
+
+    def is_true(self) -> bool:
+        """Whether the checkpoint is at the head and every row is true."""
+        marks = self._tables.checkpoints.get(CHECKPOINT)
+        if marks is None or marks.last_block < self._chain.head.number or self._tables.aside:
+            return False
+        return self.falsehood() is None
+
+    def falsehood(self) -> str | None:
+        """The first row that is not what the chain says, with why; None where all are."""
+        head, first = self._chain.head, self.first or 0
+        for wallet, touched in head.last_touch.items():
+            row = self._tables.rows(TABLE).get(wallet)
+            if row is None:
+                if touched > first and self._tracks(wallet):
+                    return f"{wallet.hex()} was touched in block {touched} and has no row"
+                continue
+            if touched > first and (row.read_block is None or row.read_block < touched):
+                return f"{wallet.hex()} was touched in block {touched}, its row is of {row.read_block}"
+            if row.read_block is not None and row.balance != sum_of(head, wallet):
+                return f"{wallet.hex()}: the row says {row.balance} at {row.read_block}, the chain {sum_of(head, wallet)}, touched in {touched}"
+            if touched > first and (row.blocknumber is None or row.blocknumber < touched):
+                return f"{wallet.hex()}: blocknumber {row.blocknumber}, touched in {touched}"
+            if touched > first and self.exact_events and self.reorgs == 0 and row.blocknumber != touched:
+                return f"{wallet.hex()}: blocknumber {row.blocknumber}, touched in {touched}, and there was no reorg"
+        for wallet, row in self._tables.rows(TABLE).items():
+            if wallet not in head.last_touch and row.read_block is not None and row.balance != sum_of(head, wallet):
+                return f"{wallet.hex()}, never touched: the row says {row.balance}, the chain {sum_of(head, wallet)}"
+        return None

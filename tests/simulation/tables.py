@@ -1,0 +1,97 @@
+"""A double of the Postgres store for the simulation: it does in memory, at once and by a clock handed in, what `actors/store` does there.
+
+`tests/store/test_double.py` holds both to the same rules. It is told a unit by the real function and runs its own of that name:
+`tables.run(checkpoint.load, "audio")` is what `checkpoint.load(conn, "audio")` is on Postgres. A unit that raises leaves nothing changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Protocol, TypeVar, cast
+
+from actors.config import Config
+from actors.messages import WriteBatch, WriteResult
+from actors.store import chain, checkpoint, holders, leases, schema, set_aside, write
+from tests.simulation import tables_units as units
+from tests.simulation import tables_write
+from tests.simulation.tables_contents import BEGAN, PLACEHOLDER, Aside, Contents, Lease, Row
+
+__all__ = ["BEGAN", "PLACEHOLDER", "Aside", "Lease", "Observer", "Row", "Tables"]
+
+T = TypeVar("T")
+
+
+def _fits(c: Contents, config: Config) -> None:
+    """As `schema.check` over a schema that fits."""
+
+
+UNITS: dict[Callable[..., Any], Callable[..., Any]] = {
+    chain.branch: units.branch,
+    chain.remembered: units.remembered,
+    chain.newest_at_or_below: units.newest_at_or_below,
+    chain.forget: units.forget,
+    chain.remember: units.remember,
+    chain.prune: units.prune,
+    chain.reorg: units.reorg,
+    checkpoint.load: units.load,
+    checkpoint.load_many: units.load_many,
+    checkpoint.create: units.create,
+    holders.look_up: units.look_up,
+    holders.oldest: units.oldest,
+    holders.oldest_after: units.oldest_after,
+    holders.select_tick: units.select_tick,
+    holders.insert_placeholders: units.insert_placeholders,
+    holders.above: units.above,
+    holders.count: units.count,
+    set_aside.due: units.due,
+    set_aside.count: units.count_aside,
+    leases.hold: units.hold,
+    leases.free: units.free,
+    schema.check: _fits,
+    write.write: tables_write.write,
+}
+
+
+class Observer(Protocol):
+    """Who looks on at each step. It may read the tables that it was made with, and raises where something does not hold."""
+
+    def writes(self, batch: WriteBatch) -> None: ...
+    def wrote(self, batch: WriteBatch, result: WriteResult) -> None: ...
+    def reorged(self, chain: str, fork: int, branch: int) -> None: ...
+
+
+class Tables(Contents):
+    """The whole database. `clock` is in seconds since some epoch; the tables' own time begins with 2026."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        super().__init__(clock)
+        self.observers: list[Observer] = []
+
+    def unit(self, fn: Callable[..., T]) -> Callable[..., T]:
+        """The double's own of a unit of `actors/store`, which takes what that takes after the connection."""
+        if fn not in UNITS:
+            raise LookupError(f"the double has no {fn.__module__}.{fn.__qualname__}")
+        return partial(self.run, fn)
+
+    def run(self, fn: Callable[..., T], *args: Any) -> T:
+        """Run a unit, whole or not at all, and tell the observers of writes and reorgs."""
+        if fn is write.write:
+            for observer in self.observers:
+                observer.writes(args[0])
+        before = dict(self.chains)
+        result: Any = self._whole(fn, args)
+        for observer in self.observers:
+            if fn is write.write:
+                observer.wrote(args[0], result)
+            elif fn is chain.reorg and before.get(args[0], 0) != self.chains[args[0]]:
+                observer.reorged(args[0], args[2], result)
+        return cast("T", result)
+
+    def _whole(self, fn: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+        self.undo.clear()
+        try:
+            return UNITS[fn](self, *args)
+        except BaseException:
+            self.take_back()
+            raise

@@ -1,0 +1,202 @@
+"""The double's units of work, but for the writer's: each does to the contents what its namesake in `actors/store` does to Postgres."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from actors.config import AssetConfig
+from actors.messages import Marks
+from actors.store import holders as real_holders
+from actors.store.chain import KEPT_CLOSINGS
+from actors.store.holders import RowState, is_query, tick_size
+from actors.store.set_aside import Due
+from tests.simulation.tables_contents import PLACEHOLDER, Block, Contents, Lease, Row
+
+ZERO = bytes(20)
+
+
+# A chain and its blocks.
+
+
+def branch(c: Contents, chain: str) -> int:
+    """As `chain.branch`."""
+    if chain not in c.chains:
+        c.chains[chain] = 0
+    return c.chains[chain]
+
+
+def remembered(c: Contents, chain: str, above: int) -> list[Block]:
+    """As `chain.remembered`."""
+    blocks = c.blocks(chain)
+    first = max((number for number, _ in blocks if number <= above), default=above + 1)
+    return sorted(block for block in blocks if block[0] >= first)
+
+
+def newest_at_or_below(c: Contents, chain: str, number: int, limit: int = KEPT_CLOSINGS) -> list[Block]:
+    """As `chain.newest_at_or_below`."""
+    found = [block for block in c.blocks(chain) if block[0] <= number]
+    return sorted(found, key=lambda block: (-block[0], block[1]))[:limit]
+
+
+def remember(c: Contents, chain: str, blocks: Iterable[Block]) -> None:
+    """As `chain.remember`."""
+    for block in blocks:
+        c.blocks(chain)[block] = c.chains.get(chain, 0)
+
+
+def forget(c: Contents, chain: str, blocks: Iterable[Block], of_branch: int) -> None:
+    """As `chain.forget`: a block that was seen on this very branch stays."""
+    if branch(c, chain) == of_branch:
+        for block in set(blocks) & set(c.blocks(chain)):
+            if c.blocks(chain)[block] < of_branch:
+                del c.blocks(chain)[block]
+
+
+def prune(c: Contents, chain: str, keep_above: int, keep: int = KEPT_CLOSINGS) -> None:
+    """As `chain.prune`."""
+    blocks = c.blocks(chain)
+    numbers = sorted({number for number, _ in blocks if number <= keep_above}, reverse=True)
+    if len(numbers) > keep:
+        for block in [block for block in blocks if block[0] <= numbers[keep]]:
+            del blocks[block]
+
+
+def reorg(
+    c: Contents, chain: str, checkpoint_names: Sequence[str], fork: int, of_branch: int, tables: Sequence[str] = ()
+) -> int:
+    """As `chain.reorg`."""
+    if branch(c, chain) != of_branch:
+        return c.chains[chain]
+    c.chains[chain] = of_branch + 1
+    for name in checkpoint_names:
+        if marks := c.checkpoints.get(name):
+            confirmed = None if marks.confirmed is None else min(marks.confirmed, fork)
+            c.checkpoints[name] = Marks(min(marks.last_block, fork), confirmed)
+    for key, aside in list(c.aside.items()):
+        if key[0] in tables and aside.block is not None and aside.block > fork:
+            c.aside[key] = aside._replace(block=fork)
+    return of_branch + 1
+
+
+# Checkpoints.
+
+
+def load(c: Contents, name: str) -> Marks | None:
+    """As `checkpoint.load`."""
+    return c.checkpoints.get(name)
+
+
+def load_many(c: Contents, names: Sequence[str]) -> dict[str, Marks]:
+    """As `checkpoint.load_many`."""
+    return {name: marks for name in names if (marks := c.checkpoints.get(name))}
+
+
+def create(c: Contents, chain: str, name: str, number: int, block_hash: bytes | None) -> None:
+    """As `checkpoint.create`."""
+    if c.checkpoints.get(name) is None:
+        c.checkpoints[name] = Marks(number, number)
+        if block_hash is not None:
+            remember(c, chain, [(number, block_hash)])
+
+
+# An asset's rows.
+
+
+def look_up(c: Contents, asset: AssetConfig, wallets: Sequence[bytes]) -> dict[bytes, RowState]:
+    """As `holders.look_up`."""
+    rows = c.rows(asset.table)
+    states = {wallet: _state(c, asset, wallet, rows.get(wallet)) for wallet in wallets}
+    return {wallet: state for wallet, state in states.items() if state.tracked or wallet in rows}
+
+
+def _state(c: Contents, asset: AssetConfig, wallet: bytes, row: Row | None) -> RowState:
+    tracked = asset.track == "discover" or (asset.track == "table" and row is not None)
+    if is_query(asset.track):
+        tracked = wallet in c.selected.get(asset.name, ())
+    aside = (asset.table, wallet) in c.aside
+    if row is None:
+        return RowState(wallet, None, None, PLACEHOLDER, tracked, aside)
+    return RowState(wallet, row.read_block, row.blocknumber, row.updated_at, tracked, aside)
+
+
+def _by_age(c: Contents, asset: AssetConfig) -> list[tuple[datetime, bytes]]:
+    rows = c.rows(asset.table).items()
+    return sorted((row.updated_at, wallet) for wallet, row in rows if wallet != ZERO and (asset.table, wallet) not in c.aside)
+
+
+def oldest(c: Contents, asset: AssetConfig, limit: int) -> list[bytes]:
+    """As `holders.oldest`; among rows of one age the lowest wallets come first, where Postgres may take any."""
+    return [wallet for _, wallet in _by_age(c, asset)[:limit]]
+
+
+def oldest_after(
+    c: Contents, asset: AssetConfig, limit: int, after: tuple[datetime, str] | None, before: datetime
+) -> list[tuple[bytes, datetime]]:
+    """As `holders.oldest_after`."""
+    at, key = after or (datetime.min, "")
+    page = [(wallet, time) for time, wallet in _by_age(c, asset) if time < before and (time, "0x" + wallet.hex()) > (at, key)]
+    return page[:limit]
+
+
+def select_tick(c: Contents, asset: AssetConfig, interval_secs: float, batch_size: int) -> list[bytes]:
+    """As `holders.select_tick`."""
+    insert_placeholders(c, asset)
+    return oldest(c, asset, tick_size(count(c, asset), interval_secs, asset.target_age_secs, batch_size))
+
+
+def insert_placeholders(c: Contents, asset: AssetConfig) -> int:
+    """As `holders.insert_placeholders`."""
+    if not is_query(asset.track):
+        return 0
+    rows = c.rows(asset.table)
+    new = sorted(c.selected.get(asset.name, set()) - rows.keys() - {ZERO})[: real_holders.PLACEHOLDERS_AT_ONCE]
+    for wallet in new:
+        rows[wallet] = Row(0, None, None, PLACEHOLDER)
+    return len(new)
+
+
+def above(c: Contents, asset: AssetConfig, fork: int, after: str, limit: int) -> list[RowState]:
+    """As `holders.above`: every row counts as tracked."""
+    rows = c.rows(asset.table)
+    newer = [w for w, row in rows.items() if row.read_block is not None and row.read_block > fork]
+    found = [w for w in newer if "0x" + w.hex() > after and w != ZERO]
+    return [
+        RowState(w, rows[w].read_block, rows[w].blocknumber, rows[w].updated_at, True, (asset.table, w) in c.aside)
+        for w in sorted(found)[:limit]
+    ]
+
+
+def count(c: Contents, asset: AssetConfig) -> int:
+    """As `holders.count` of a small table."""
+    return len(c.rows(asset.table))
+
+
+# Wallets that are set aside, and roles.
+
+
+def due(c: Contents, tables: Sequence[str], limit: int) -> list[Due]:
+    """As `set_aside.due`."""
+    now = c.now()
+    found = sorted((a.next_attempt, key, a) for key, a in c.aside.items() if key[0] in tables and a.next_attempt <= now)
+    return [Due(*key, aside.block) for _, key, aside in found[:limit]]
+
+
+def count_aside(c: Contents, tables: Sequence[str]) -> int:
+    """As `set_aside.count`."""
+    return sum(table in tables for table, _ in c.aside)
+
+
+def hold(c: Contents, role: str, holder: str, secs: float) -> bool:
+    """As `leases.hold`."""
+    lease, now = c.leases.get(role), c.now()
+    if lease is not None and lease.holder != holder and lease.until >= now:
+        return False
+    c.leases[role] = Lease(holder, now + timedelta(seconds=secs))
+    return True
+
+
+def free(c: Contents, holder: str) -> None:
+    """As `leases.free`."""
+    for role in [role for role, lease in c.leases.items() if lease.holder == holder]:
+        del c.leases[role]

@@ -1,0 +1,114 @@
+"""What is drawn for `double_steps`: values from so small a range that they meet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from hypothesis import strategies as st
+
+from actors.messages import Marks
+from actors.store import chain, checkpoint, holders, leases, set_aside
+from tests.simulation.tables import BEGAN, PLACEHOLDER, Row
+from tests.store.double_sides import ASSETS, GAMMA, Side
+from tests.store.double_steps import Batch, OfBranch, Oldest, Other, Outcome, Step, Stride, Unit, again, put_rows, take
+from tests.store.scene import AUDIO, wallet
+
+T = TypeVar("T")
+Drawn = st.SearchStrategy[T]
+NAMES = st.sampled_from(sorted(ASSETS))
+CHAINS = st.sampled_from(["ethereum", "base"])
+WALLETS = st.integers(1, 3).map(wallet)
+KEYS = st.integers(0, 4).map(wallet)  # the zero address is no wallet
+BLOCKS = st.integers(1, 9)
+HASHES = st.sampled_from([bytes(31) + b"\x01", bytes(31) + b"\x02"])
+BLOCK = st.tuples(BLOCKS, HASHES)
+BEHIND = st.sampled_from([0, 0, 0, 0, 0, 0, 0, 0, 1, -1])
+AGES = st.sampled_from([0, 0, 10, 60, 3600, -5])
+MARKS = st.sampled_from([None, None, Marks(2, 1), Marks(2, 1), Marks(4, None)])
+CHECKPOINTS = st.sampled_from([asset.checkpoint for asset in ASSETS.values()])
+LIMITS = st.sampled_from([1, 2, 100])
+TIMES = st.sampled_from([PLACEHOLDER, BEGAN - timedelta(hours=1), BEGAN, BEGAN + timedelta(minutes=5)])
+ROWS = st.builds(Row, st.integers(0, 9), st.none() | BLOCKS, st.none() | BLOCKS, TIMES)
+OUTCOMES = st.builds(
+    Outcome,
+    asset=NAMES,
+    wallet=WALLETS,
+    event=st.none() | BLOCKS,
+    behind=BEHIND,
+    repairs=st.booleans(),
+    balance=st.sampled_from([*range(24), 999, 10**3]),  # the last is too wide for two of the tables
+    block=BLOCKS,
+    block_hash=HASHES,
+    age=AGES,
+    error=st.sampled_from(["reverts", "no code", "\0\ud800"]),
+    errands=st.frozensets(st.integers(0, 5), max_size=1),
+)
+SEVERAL = st.lists(OUTCOMES, max_size=3)
+BATCHES = st.builds(
+    Batch,
+    readings=st.lists(OUTCOMES, max_size=4, unique_by=lambda outcome: outcome[:2]),
+    covered=SEVERAL,
+    failed=SEVERAL,
+    raised=SEVERAL,
+    moves=st.lists(
+        st.builds(Stride, NAMES, st.sampled_from(["stored", "on", "on", "off"]), st.integers(0, 3), st.none() | HASHES, BEHIND)
+    ),
+    backwards=st.booleans(),
+)
+OLDEST = st.builds(Oldest, st.just(holders.oldest), st.tuples(NAMES.map(ASSETS.__getitem__), LIMITS))
+TICKS = st.builds(Oldest, st.just(holders.select_tick), st.tuples(st.sampled_from([AUDIO, GAMMA]), st.just(30.0), LIMITS))
+
+
+def unit(fn: Callable[..., Any], *args: Drawn[Any]) -> Drawn[Step]:
+    return st.builds(Unit, st.just(fn), st.tuples(*args))
+
+
+def other(fn: Callable[..., Any], *args: Drawn[Any]) -> Drawn[Step]:
+    return st.builds(Other, st.just(fn), st.tuples(*args))
+
+
+ASSET = NAMES.map(ASSETS.__getitem__)
+TABLES = st.lists(ASSET.map(lambda asset: asset.table), max_size=3)
+PLAIN = st.one_of(
+    unit(chain.branch, CHAINS),
+    unit(chain.remembered, CHAINS, st.integers(-1, 12)),
+    unit(chain.newest_at_or_below, CHAINS, st.integers(-1, 12), LIMITS),
+    unit(checkpoint.load, CHECKPOINTS),
+    unit(checkpoint.load_many, st.lists(CHECKPOINTS)),
+    unit(checkpoint.create, CHAINS, CHECKPOINTS, BLOCKS, st.none() | HASHES),
+    unit(holders.look_up, ASSET, st.lists(KEYS)),
+    unit(holders.oldest_after, ASSET, LIMITS, st.none() | st.tuples(TIMES, KEYS.map(lambda w: "0x" + w.hex())), TIMES),
+    unit(holders.insert_placeholders, ASSET),
+    unit(holders.above, ASSET, st.integers(0, 9), st.just("") | KEYS.map(lambda w: "0x" + w.hex()), LIMITS),
+    unit(holders.count, ASSET),
+    unit(set_aside.due, TABLES, LIMITS),
+    unit(set_aside.count, TABLES),
+    unit(leases.hold, st.sampled_from("rs"), st.sampled_from("ab"), st.sampled_from([10.0, 60.0])),
+    unit(leases.free, st.sampled_from("ab")),
+    OLDEST,
+    TICKS,
+)
+FENCED = st.one_of(
+    st.builds(OfBranch, st.just(chain.forget), st.tuples(CHAINS, st.lists(BLOCK)), BEHIND, st.just(())),
+    st.builds(OfBranch, st.just(chain.reorg), st.tuples(CHAINS, st.lists(CHECKPOINTS), BLOCKS), BEHIND, st.tuples(TABLES)),
+)
+OTHERS = st.one_of(
+    other(Side.pass_time, st.sampled_from([0.001, 10, 60, 600])),
+    other(Side.put_marks, CHECKPOINTS, MARKS),
+    other(Side.delete_row, ASSET, KEYS),
+    other(Side.select, st.sets(KEYS).map(sorted)),
+    other(put_rows, st.lists(st.tuples(NAMES, KEYS, ROWS), max_size=4)),
+)
+TAKES = other(take, NAMES, st.integers(0, 9))
+AGAIN: Drawn[Step] = st.just(Other(again, ()))
+START = st.tuples(
+    *(other(Side.put_marks, st.just(asset.checkpoint), MARKS) for asset in ASSETS.values()),
+    other(put_rows, st.lists(st.tuples(NAMES, WALLETS, ROWS), max_size=6)),
+)
+STEPS: Drawn[list[Step]] = st.builds(
+    lambda start, steps: [*start, *steps],
+    START,
+    st.lists(st.one_of(BATCHES, BATCHES, TAKES, PLAIN, FENCED, OTHERS, AGAIN), min_size=8, max_size=40),
+)

@@ -1,0 +1,207 @@
+"""What is read of rows, which wallets are set aside, and who holds a role: the same rules for real Postgres and for the simulation's double."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from actors.config import AssetConfig
+from actors.messages import Failed, Raised, Touch
+from actors.store import chain, holders, leases, set_aside
+from actors.store.set_aside import Due
+from tests.simulation.tables import BEGAN, PLACEHOLDER, Row
+from tests.store.double_postgres import a_conn, a_side  # noqa: F401  # fixtures
+from tests.store.double_sides import BETA, GAMMA, Side
+from tests.store.scene import AUDIO, reading, wallet
+
+ONE, TWO, THREE, FOUR = (wallet(n) for n in (1, 2, 3, 4))
+ZERO = bytes(20)
+DAY = 86_400
+
+
+def failed(event: int | None = 100, error: str = "reverts", number: int = 1) -> Failed:
+    return Failed(Touch("AUDIO", wallet(number), event or 0, event), error, 0)
+
+
+def raised(event: int | None) -> Raised:
+    return Raised(Touch("AUDIO", ONE, event or 0, event), 0)
+
+
+def aside(side: Side) -> Any:
+    """Block, error, attempts and the seconds from the beginning to the next attempt."""
+    block, error, attempts, at = side.contents()["aside"][AUDIO.table, ONE]
+    return block, error, attempts, (at - BEGAN).total_seconds()
+
+
+def put_rows(side: Side, asset: AssetConfig, ages: Sequence[int]) -> None:
+    """Rows of wallets 1, 2, 3 and so on, so many seconds old; read at blocks 101, 102, 103."""
+    for number, age in enumerate(ages, 1):
+        side.put_row(asset, wallet(number), Row(7, None, 100 + number, BEGAN - timedelta(seconds=age)))
+
+
+# Rows.
+
+
+def test_look_up_tells_how_each_wallet_stands(side: Side) -> None:
+    row = Row(7, 50, 60, BEGAN)
+    for asset in (AUDIO, BETA, GAMMA):
+        side.put_row(asset, ONE, row)
+    side.write(failed=(failed(None, number=2),))
+    side.select([TWO])
+    plain = holders.RowState(ONE, 60, 50, BEGAN, True, False)
+    none = holders.RowState(TWO, None, None, PLACEHOLDER, True, False)
+    for asset, expected in (
+        (AUDIO, {ONE: plain, TWO: replace(none, aside=True), THREE: replace(none, wallet=THREE)}),
+        (BETA, {ONE: plain}),
+        (GAMMA, {ONE: replace(plain, tracked=False), TWO: none}),
+    ):
+        assert side.run(holders.look_up, asset, [ONE, TWO, THREE, ONE]) == expected
+        assert side.run(holders.look_up, asset, []) == {}
+
+
+def test_oldest_rows_come_first_but_for_those_set_aside_and_the_zero_address(side: Side) -> None:
+    put_rows(side, AUDIO, [10, 30, 20, 40, 5])
+    side.put_row(AUDIO, ZERO, Row(0, None, 900, PLACEHOLDER))
+    side.write(failed=(failed(900, number=4),))
+    assert side.run(holders.oldest, AUDIO, 3) == [TWO, THREE, ONE]
+    assert side.run(holders.count, AUDIO) == 6
+
+
+def test_a_pass_comes_in_pages_from_after_a_row_to_before_a_time(side: Side) -> None:
+    put_rows(side, AUDIO, [20, 30, 20, 10])
+    assert side.run(holders.oldest_after, AUDIO, 2, None, BEGAN) == [
+        (TWO, BEGAN - timedelta(seconds=30)),
+        (ONE, BEGAN - timedelta(seconds=20)),
+    ]
+    after = BEGAN - timedelta(seconds=20), "0x" + ONE.hex()
+    assert [w for w, _ in side.run(holders.oldest_after, AUDIO, 9, after, BEGAN)] == [THREE, FOUR]
+    assert [w for w, _ in side.run(holders.oldest_after, AUDIO, 9, None, BEGAN - timedelta(seconds=20))] == [TWO]
+
+
+def test_rows_above_a_fork_come_in_wallet_order_tracked_or_not(side: Side) -> None:
+    put_rows(side, GAMMA, [10, 20, 30, 40])
+    side.put_row(GAMMA, wallet(5), Row(7, 900, None, BEGAN))
+    side.put_row(GAMMA, ZERO, Row(7, 900, 900, BEGAN))
+    assert [row.wallet for row in side.run(holders.above, GAMMA, 101, "", 2)] == [TWO, THREE]
+    assert side.run(holders.above, GAMMA, 101, "0x" + THREE.hex(), 2) == [
+        holders.RowState(FOUR, 104, None, BEGAN - timedelta(seconds=40), True, False)
+    ]
+
+
+def test_placeholders_are_made_for_addresses_without_a_row_a_bounded_number_at_once(
+    side: Side, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(holders, "PLACEHOLDERS_AT_ONCE", 2)
+    put_rows(side, GAMMA, [10])
+    side.select([ZERO, ONE, TWO, THREE, FOUR])
+    assert [side.run(holders.insert_placeholders, GAMMA) for _ in range(3)] == [2, 1, 0]
+    assert side.contents()["rows"][GAMMA.table, THREE] == (0, None, None, PLACEHOLDER)
+    assert [side.run(holders.insert_placeholders, asset) for asset in (AUDIO, BETA)] == [0, 0]
+
+
+def test_a_tick_takes_new_addresses_first_and_as_many_as_the_target_asks_for(side: Side) -> None:
+    put_rows(side, GAMMA, [10, 30, 20])
+    side.select([FOUR])
+    assert side.run(holders.select_tick, GAMMA, 30.0, 50) == [FOUR, TWO]
+    assert side.run(holders.select_tick, replace(GAMMA, target_age_secs=0), 30.0, 3) == [FOUR, TWO, THREE]
+
+
+# Set aside.
+
+
+def test_delay_doubles_up_to_a_day_once_for_each_attempt_that_was_due(side: Side) -> None:
+    side.write(failed=(failed(),))
+    assert aside(side) == (100, "reverts", 1, 10)
+    now, delay = 0, 10
+    for attempts in range(2, 20):
+        side.pass_time(delay)
+        now, delay = now + delay, min(DAY, delay * 2)
+        for _ in range(2):  # the second is a redelivery
+            side.write(failed=(failed(),))
+            assert aside(side) == (100, "reverts", attempts, now + delay)
+
+
+def test_failures_of_one_batch_count_once_with_the_highest_block_and_the_last_error(side: Side) -> None:
+    side.write(failed=(failed(110), failed(120, "second"), failed(None, "\0\ud800" + "x" * 1000)))
+    assert aside(side) == (120, "?" + "x" * 499, 1, 10)
+
+
+def test_a_touch_raises_the_block_and_nothing_else(side: Side) -> None:
+    side.write(failed=(failed(None),))
+    side.write(raised=(raised(150), raised(None), raised(130)))
+    assert aside(side) == (150, "reverts", 1, 10)
+
+
+def test_a_touch_of_a_wallet_that_was_freed_meanwhile_is_due_at_once(side: Side) -> None:
+    side.pass_time(5)
+    side.write(raised=(raised(None), raised(150)))
+    assert aside(side) == (150, set_aside.NO_ERROR_YET, 0, 5)
+    assert side.run(set_aside.due, [AUDIO.table], 9) == [Due(AUDIO.table, ONE, 150)]
+    side.write(failed=(failed(140),))
+    assert aside(side) == (150, "reverts", 1, 15)
+
+
+@pytest.mark.parametrize(("waits", "block", "left"), [(100, 99, 1), (100, 100, 0), (None, 1, 0)])
+def test_a_reading_frees_from_the_stored_block_on_also_where_the_row_is_newer(
+    side: Side, waits: int | None, block: int, left: int
+) -> None:
+    side.put_row(AUDIO, ONE, Row(7, None, 500, BEGAN))
+    side.write(reading(1, 10, block), failed=(failed(waits), failed(None, number=2)))
+    assert side.run(set_aside.count, [AUDIO.table]) == left + 1
+    assert side.run(set_aside.count, [BETA.table]) == 0
+
+
+def test_a_reading_that_frees_brings_the_block_that_was_waited_for(side: Side) -> None:
+    for asset in (AUDIO, BETA):
+        side.put_row(asset, TWO, Row(7, 120, 90, BEGAN))
+        side.put_row(asset, THREE, Row(7, None, 500, BEGAN))
+    waits = (failed(100), failed(110, number=2), failed(105, number=3))
+    side.write(failed=waits)
+    side.write(*(reading(n, 10, 110, event=90) for n in (1, 2, 3)))
+    assert [side.row(w) for w in (ONE, TWO, THREE)] == [(10, 100, 110), (10, 120, 110), (7, 105, 500)]
+    assert side.row(THREE, BETA) == (7, None, 500)
+
+
+def test_a_reorg_takes_the_blocks_that_are_waited_for_back_to_the_fork(side: Side) -> None:
+    side.write(failed=(failed(105), failed(95, number=2), failed(None, number=3)))
+    for tables, block in (([BETA.table], 105), ([BETA.table, AUDIO.table], 100)):
+        side.run(chain.reorg, "ethereum", [], 100, side.run(chain.branch, "ethereum"), tables)
+        side.run(chain.reorg, "ethereum", [], 50, 0, tables)  # somebody else was first
+        assert side.run(set_aside.count, [AUDIO.table]) == 3
+        assert [side.contents()["aside"][AUDIO.table, w][0] for w in (ONE, TWO, THREE)] == [block, 95, None]
+
+
+def test_those_whose_time_has_come_are_due_longest_first(side: Side) -> None:
+    side.write(failed=(failed(number=3),))
+    side.pass_time(1)
+    side.write(failed=(failed(number=2), failed(number=1), failed(number=4)))
+    side.pass_time(9)
+    assert [d.wallet for d in side.run(set_aside.due, [AUDIO.table], 9)] == [THREE]
+    side.pass_time(1)
+    assert [d.wallet for d in side.run(set_aside.due, [AUDIO.table], 3)] == [THREE, ONE, TWO]
+    assert side.run(set_aside.due, [BETA.table], 9) == []
+
+
+# Roles.
+
+
+def test_a_role_has_one_holder_until_its_lease_has_ended(side: Side) -> None:
+    assert side.run(leases.hold, "a role", "a", 10.0)
+    side.pass_time(6)
+    assert side.run(leases.hold, "a role", "a", 10.0)
+    side.pass_time(10)
+    assert not side.run(leases.hold, "a role", "b", 10.0)
+    side.pass_time(0.001)
+    assert side.run(leases.hold, "a role", "b", 10.0)
+    assert not side.run(leases.hold, "a role", "a", 10.0)
+
+
+def test_all_roles_that_are_given_back_are_free_at_once_and_no_others(side: Side) -> None:
+    for role, holder in (("one", "a"), ("two", "a"), ("three", "b")):
+        side.run(leases.hold, role, holder, 10.0)
+    side.run(leases.free, "a")
+    assert [side.run(leases.hold, role, "c", 10.0) for role in ("one", "two", "three")] == [True, True, False]

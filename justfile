@@ -46,3 +46,11 @@ lock:
 # Compile the sandbox's contracts again.
 contracts:
     @folder=$(mktemp -d) && npm install --prefix "$folder" --no-save --no-audit --no-fund solc@0.8.30 >/dev/null && node actors/sandbox/contracts/build.js "$folder"
+
+# Histories of the whole system over a simulated chain, provider and Postgres: `just simulate --seeds 1000`, `just simulate --seed 7`.
+simulate *ARGS: _sync
+    @.venv/bin/python -m tests.simulation "$@"
+
+# Plant known bugs into copies of the code, and see how many histories the simulation needs to find each.
+simulate-bugs *ARGS: _sync
+    @.venv/bin/python -m tests.simulation.bugs "$@"

@@ -27,7 +27,7 @@ from actors.store import holders, set_aside
 FIRST_SIZE = 200
 DUE_EVERY_SECS = 5.0
 DUE_AT_ONCE = 100
-ALONE_FAILURES = 3
+ALONE_FAILURES = 5
 log = get_logger("batcher")
 
 

@@ -64,7 +64,7 @@ class Reorgs:
         if not set(found) <= set(orphaned):
             raise WrongBlock("contradicts itself about the blocks of its chain")
         await self._hear_others(endpoint, tip, orphaned)
-        await self._heal(endpoint, fork_of(everything, orphaned), orphaned)
+        await self._heal(endpoint, fork_of(everything, orphaned), orphaned, everything)
         return True
 
     async def _orphaned(self, endpoint: Endpoint, tip: Header, blocks: Sequence[Block]) -> list[Block]:
@@ -114,22 +114,27 @@ class Reorgs:
                 raise WrongBlock(f"sits on another branch than {other.name}, which is further on")
             self._ports.pool.failed(other, WrongBlock(f"sits on another branch than {endpoint.name}, which is further on"))
 
-    async def remember_below(self, endpoint: Endpoint, number: int) -> None:
-        """Remember some of the blocks below one, ever farther apart: what a reorg deeper than all that was closed so far is measured by.
+    async def remember_below(self, endpoint: Endpoint, tip: Header) -> None:
+        """Remember some of a block's own ancestors, ever farther apart: what a reorg deeper than all that was closed is measured by.
 
-        Best effort: without them such a reorg is healed from the oldest remembered block.
+        Not what the node has at those numbers: it may have gone over to another branch by now, whose logs were never asked for.
         """
-        numbers = [number - 2**step for step in range(LADDER_STEPS) if number - 2**step >= 0]
+        numbers = [tip.number - 2**step for step in range(LADDER_STEPS) if tip.number - 2**step >= 0]
+        found = {tip.number: tip.hash, **await self._ancestors(endpoint, tip, numbers)}
+        await self._ports.store.patiently(chain_store.remember, self._ports.config.name, list(found.items()))
+
+    async def _remember_below_fork(self, endpoint: Endpoint, fork: int, remembered: Sequence[Block]) -> None:
+        """Best effort: without them the next reorg that is deeper still is healed from the oldest remembered block."""
         try:
-            answers = await endpoint.batch([("eth_getBlockByNumber", [hex(one), False]) for one in numbers])
-            found = [Header.from_json(answer) for answer in answers if answer is not None and not isinstance(answer, NodeError)]
+            header = await endpoint.header(fork)
+            if header is not None and all(number != fork or value == header.hash for number, value in remembered):
+                await self.remember_below(endpoint, header)
         except NodeError as error:
             log.warning("older blocks are not remembered", chain=self._ports.config.name, reason=str(error))
-            return
-        blocks = [(header.number, header.hash) for header in found if header.number in numbers]
-        await self._ports.store.patiently(chain_store.remember, self._ports.config.name, blocks)
 
-    async def _heal(self, endpoint: Endpoint, fork: int, orphaned: Sequence[Block]) -> None:
+    async def _heal(
+        self, endpoint: Endpoint, fork: int, orphaned: Sequence[Block], remembered: Sequence[Block]
+    ) -> None:
         ports, chain = self._ports, self._ports.config.name
         names, tables = [a.checkpoint for a in ports.assets.values()], [a.table for a in ports.assets.values()]
         log.warning("reorg", chain=chain, fork=fork)
@@ -140,7 +145,7 @@ class Reorgs:
         for errand in ports.book.open_of("closing", chain):
             if errand.move is not None and errand.move.target.last_block > fork:
                 ports.book.drop(errand.id)
-        await self.remember_below(endpoint, fork)
+        await self._remember_below_fork(endpoint, fork, remembered)
         for asset in ports.assets.values():
             await self._repair(asset, fork, ports.view.branch)
         await ports.store.patiently(chain_store.forget, chain, orphaned, branch + 1)

@@ -126,7 +126,7 @@ class Subscriber:
     async def _first_head(self, endpoint: Endpoint) -> Header | None:
         head = await endpoint.header("latest")
         if head is not None:
-            await self._reorgs.remember_below(endpoint, head.number)
+            await self._reorgs.remember_below(endpoint, head)
         return head
 
     async def _with_node(self, ask: Callable[[Endpoint], Awaitable[T | None]]) -> T:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +66,31 @@ def test_sigterm_in_the_middle_of_traffic_is_a_clean_stop_and_loses_nothing(worl
         assert process.returncode == (0 if number != signal.SIGKILL else -signal.SIGKILL), said
         assert "Traceback" not in said
     process = start(world)
+    wait_until(world.is_true, process)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=20)
+
+
+def _closed(world: World, block: int) -> bool:
+    return (world.marks() or (0,))[0] >= min(block, world.town.block())
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+def test_sigkill_at_twenty_moments_under_traffic_loses_no_touched_wallet(world: World) -> None:
+    moments = random.Random(20)
+    process = start(world)
+    wait_until(lambda: world.marks() is not None, process)
+    for _ in range(20):
+        for _ in range(moments.randrange(4)):
+            world.town.traffic(moments.randrange(1, 20))
+        reached = (world.marks() or (0,))[0] + moments.randrange(4)
+        wait_until(partial(_closed, world, reached), process)
+        world.town.traffic(10)
+        process.kill()
+        process.communicate(timeout=20)
+        process = start(world)
+    world.town.mine()
     wait_until(world.is_true, process)
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=20)

@@ -107,6 +107,9 @@ def _demo(command: _Parser) -> None:
         "--wallets", type=_positive, default=2000, metavar="N", help="how many wallets (%(default)s)"
     )
     command.add_argument("--chaos", action="store_true", help="kill actors meanwhile")
+    command.add_argument(
+        "--kills-per-minute", type=_positive, default=40, metavar="N", help="how many actors --chaos kills a minute (%(default)s)"
+    )
     command.add_argument("--no-sweep", action="store_true", help="the live path only")
 
 

@@ -33,7 +33,6 @@ from actors.system import System
 PER_ROUND = 20
 ROUND_SECS = 0.5
 CATCH_UP_SECS = 60
-CHAOS_EVERY_SECS = 1.5
 CONFIG = """
 [database]
 url = "{database}"
@@ -214,7 +213,7 @@ def _config_text(args: argparse.Namespace, database: str, town: Town) -> str:
         bind="127.0.0.1:1325" if args.for_secs is None else "127.0.0.1:0",
         batch_size=max(50, args.wallets // 10),
         chaos="true" if args.chaos else "false",
-        kill_every_secs=CHAOS_EVERY_SECS if args.chaos else 0,
+        kill_every_secs=60 / args.kills_per_minute if args.chaos else 0,
         town=town.toml(),
     )
 

@@ -34,7 +34,7 @@ UNIT_SECS = 75.0
 # By SET and not as start-up parameters, which poolers refuse.
 SESSION = """
 set statement_timeout = '60s';
-set idle_in_transaction_session_timeout = '60s';
+set idle_in_transaction_session_timeout = '10s';
 set client_min_messages = 'warning'
 """
 

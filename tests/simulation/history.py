@@ -58,6 +58,7 @@ class Setting:
     storm_every_secs: float
     kill_every_steps: int
     fork_rate: float
+    state_window: int
 
     @classmethod
     def draw(cls, rng: random.Random) -> Setting:
@@ -77,6 +78,7 @@ class Setting:
             storm_every_secs=rng.choice((2.0, 6.0, 20.0)),
             kill_every_steps=rng.choice((150, 600, 3000)),
             fork_rate=rng.choice((0.0, 0.05, 0.2)),
+            state_window=rng.choice((128, 128, 20)),
         )
 
 
@@ -122,6 +124,7 @@ class History:
         self.provider = Provider(self.chain, random.Random(rng.getrandbits(64)), names)
         self.provider.trace = self.trace.note
         for node in self.provider.nodes.values():
+            node.state_window = setting.state_window
             node.on_answer = lambda name, method, outcome: self.trace.note("node", name, method, outcome)
         self.tables = Tables(trio.current_time)
         self.judge = Judge(self.chain, self.tables, self.provider.withheld)
@@ -235,6 +238,7 @@ class History:
             depth = min(int(rng.expovariate(1 / 3)) + 1, 12)
             old, length = chain.head, max(1, depth + rng.randint(-2, 2))
             self.report.counts["forks"] += 1
+            self.judge.forked = True
             chain.fork(depth, length, self._changes, self._now())
             if rng.random() < 0.3 and (node := self.provider.nodes[rng.choice(sorted(self.provider.nodes))]).faults.sits_on is None:
                 self.weather.node_stays_behind(node, old)
@@ -247,6 +251,7 @@ class History:
         rng, changes = self.rng, random_changes(self.rng, self.wallets)
         if rng.random() < 0.05:
             changes.append(Change("fail", rng.choice(self.wallets), mode=rng.choice(sorted(FAILURES))))
+            self.judge.ever_failed.add(changes[-1].wallet)
         if self.chain.head.failing and rng.random() < 0.3:
             changes.append(Change("mend", rng.choice(list(self.chain.head.failing))))
         return changes

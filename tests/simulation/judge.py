@@ -21,6 +21,8 @@ class Judge:
         self._before: dict[bytes, int | None] = {}
         self.broken: str | None = None
         self.tracks_all = True
+        self.forked = False
+        self.ever_failed: set[bytes] = set()
         self.exact_events = True  # no node ever spoke of a branch of its own
         self.first: int | None = None
         self.reorgs = self.moves = self.readings = 0
@@ -40,6 +42,11 @@ class Judge:
             if (reading.touch.asset, reading.touch.wallet) in result.updated:
                 self._check_reading(reading)
             self._check_order(reading)
+        for failed in batch.failed:
+            # Over a node that breaks down time and again a wallet may seem to be at fault; what a contract says is no such thing.
+            by_contract = failed.error.startswith("source ")
+            if by_contract and failed.touch not in result.refused and failed.touch.wallet not in self.ever_failed:
+                self._fail(f"set aside, although it never failed: {failed}")
         moved = [move for move in batch.moves if move.errand in result.moved]
         for move in sorted(moved, key=lambda move: move.errand):
             self.moves += 1
@@ -47,8 +54,10 @@ class Judge:
                 self._check_checkpoint(move)
 
     def reorged(self, chain: str, fork: int, branch: int) -> None:
-        """The chain went over to another branch."""
+        """The chain went over to another branch, as far as the program can tell."""
         self.reorgs += 1
+        if self.exact_events and not self.forked:
+            self._fail(f"a reorg to block {fork} on a chain that never forked")
         self.lowest_fork = fork if self.lowest_fork is None else min(fork, self.lowest_fork)
 
     def _fail(self, what: str) -> None:

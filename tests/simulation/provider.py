@@ -26,6 +26,7 @@ from tests.simulation.socket import Filter, Wire
 REQUEST_SECS = 10.0
 GAS_CAP = 50_000_000
 SUB_CALL_GAS = 8_000
+MOST_STARVED = 10  # sub-calls that fail for want of gas before the whole call does
 AGGREGATE3 = bytes.fromhex("82ad56cb")
 SELF = {
     keccak(f"{name}()".encode())[:4]: what
@@ -298,9 +299,9 @@ def aggregate3(node: Node, block: Block, data: bytes, gas: int) -> bytes:
         inner = call + number(data[call + 64 : call + 96], "big")
         size = number(data[inner : inner + 32], "big")
         to, sent = data[call + 12 : call + 32], data[inner + 32 : inner + 32 + size]
-        ok, returned = sub_call(node, block, to, sent)
+        ok, returned = sub_call(node, block, to, sent) if gas >= SUB_CALL_GAS else (False, b"")
         gas = gas // 64 if block.failing and burns(block, to, sent) else gas - SUB_CALL_GAS
-        if gas < 0:
+        if gas < -SUB_CALL_GAS * MOST_STARVED:
             raise RpcError(-32000, "out of gas")
         if not ok and not data[call + 63]:
             raise RpcError(3, "execution reverted: Multicall3: call failed")

@@ -72,6 +72,15 @@ class Side(ABC):
         self.written = WriteBatch(tuple(readings), now=now, **more)
         return self.run(write.write, self.written, ASSETS)
 
+    def again(self) -> WriteResult:
+        """A redelivery of the last batch, word for word."""
+        return self.run(write.write, self.written, ASSETS)
+
+    def put_rows(self, rows: Iterable[tuple[AssetConfig, bytes, Row]]) -> None:
+        """Rows of another program."""
+        for row in rows:
+            self.put_row(*row)
+
     def take(self, asset: AssetConfig, fork: int) -> list[holders.RowState]:
         """Find the rows above a fork, and keep how each was found."""
         found = self.run(holders.above, asset, fork, "", 100)
@@ -79,6 +88,10 @@ class Side(ABC):
             assert row.read_block is not None
             self.taken[asset.name, row.wallet] = Repair(fork, row.read_block, row.updated_at)
         return found
+
+    def take_all(self, fork: int) -> list[list[holders.RowState]]:
+        """The same of all assets."""
+        return [self.take(asset, fork) for asset in ASSETS.values()]
 
     def row(self, wallet: bytes, asset: AssetConfig = AUDIO) -> Any:
         """A wallet's balance, `blocknumber` and `read_block`; None where there is no row."""

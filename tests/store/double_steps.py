@@ -6,14 +6,13 @@ drawn gets past the first guard.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 import psycopg
 
 from actors.messages import Covered, Failed, Marks, Move, Raised, Reading, Repair, Touch
-from actors.store import checkpoint, write
-from tests.simulation.tables import Row
+from actors.store import checkpoint
 from tests.store.double_sides import ASSETS, Side
 
 NOW = 10_000.0
@@ -45,13 +44,13 @@ class Unit(NamedTuple):
 
 
 class Other(NamedTuple):
-    """Time, or another program."""
+    """What is done to a side by its method of that name: time, another program, a redelivery."""
 
-    fn: Callable[..., Any]
+    name: str
     args: tuple[Any, ...]
 
     def play(self, side: Side) -> object:
-        return self.fn(side, *self.args)
+        return getattr(side, self.name)(*self.args)
 
 
 class Oldest(NamedTuple):
@@ -149,19 +148,3 @@ class Batch(NamedTuple):
             branch = chains.get(asset.chain, 0) - step.behind
             moves.append(Move(errand, asset.chain, asset.checkpoint, branch, start, target, step.block_hash))
         return moves
-
-
-def again(side: Side) -> object:
-    """A redelivery of the last batch, word for word."""
-    return side.run(write.write, side.written, ASSETS)
-
-
-def take(side: Side, name: str, fork: int) -> object:
-    """Find the rows above a fork, for repairs that come later."""
-    return side.take(ASSETS[name], fork)
-
-
-def put_rows(side: Side, rows: Sequence[tuple[str, bytes, Row]]) -> None:
-    """Rows of another program."""
-    for name, found, row in rows:
-        side.put_row(ASSETS[name], found, row)

@@ -121,13 +121,13 @@ def test_move_of_another_branch_or_of_no_checkpoint_is_dropped(side: Side) -> No
 
 
 def test_reorg_takes_the_branch_up_and_its_checkpoints_back(side: Side) -> None:
-    held = {"above": (110, 105), "astride": (110, 90), "below": (100, 90), "seed": (110, None), "another's": (500, 500)}
+    held = {"above": (110, 105), "astride": (110, 90), "below": (40, 30), "seed": (110, None), "another's": (500, 500)}
     for name, marks in held.items():
         side.put_marks(name, Marks(*marks))
     side.put_marks("empty", None)
     names = ["above", "astride", "below", "seed", "empty", "not there"]
     assert side.run(chain.reorg, "ethereum", names, 100, 0) == 1
-    expected = {"above": (100, 100), "astride": (100, 90), "below": (100, 90), "seed": (100, None), "another's": (500, 500)}
+    expected = {"above": (100, 100), "astride": (100, 90), "below": (40, 30), "seed": (100, None), "another's": (500, 500)}
     assert side.run(checkpoint.load_many, [*held, "empty"]) == {name: Marks(*marks) for name, marks in expected.items()}
     assert side.run(chain.branch, "ethereum") == 1
     assert side.run(chain.branch, "base") == 0
@@ -142,7 +142,10 @@ def test_reorg_and_forget_of_another_branch_change_nothing(side: Side) -> None:
         assert side.run(chain.reorg, "ethereum", [AUDIO.checkpoint], 50, branch) == 1
         side.run(chain.forget, "ethereum", [(100, HASH)], branch)
     assert side.contents() == before
-    side.run(chain.forget, "ethereum", [(100, OTHER), (99, HASH), (100, HASH)], 1)
+    assert side.run(chain.reorg, "ethereum", [], 50, 1) == 2
+    side.run(chain.forget, "ethereum", [(100, HASH)], 1)
+    assert numbers(side) == [100]
+    side.run(chain.forget, "ethereum", [(100, OTHER), (99, HASH), (100, HASH)], 2)
     assert numbers(side) == []
 
 

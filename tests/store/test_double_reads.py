@@ -20,6 +20,7 @@ from tests.store.scene import AUDIO, reading, wallet
 
 ONE, TWO, THREE, FOUR = (wallet(n) for n in (1, 2, 3, 4))
 ZERO = bytes(20)
+HEX = wallet(0xAB)  # its text has an upper and a lower case
 DAY = 86_400
 
 
@@ -50,16 +51,16 @@ def test_look_up_tells_how_each_wallet_stands(side: Side) -> None:
     row = Row(7, 50, 60, BEGAN)
     for asset in (AUDIO, BETA, GAMMA):
         side.put_row(asset, ONE, row)
-    side.write(failed=(failed(None, number=2),))
-    side.select([TWO])
+    side.write(failed=(failed(None, number=0xAB),))
+    side.select([HEX])
     plain = holders.RowState(ONE, 60, 50, BEGAN, True, False)
-    none = holders.RowState(TWO, None, None, PLACEHOLDER, True, False)
+    none = holders.RowState(HEX, None, None, PLACEHOLDER, True, False)
     for asset, expected in (
-        (AUDIO, {ONE: plain, TWO: replace(none, aside=True), THREE: replace(none, wallet=THREE)}),
+        (AUDIO, {ONE: plain, HEX: replace(none, aside=True), THREE: replace(none, wallet=THREE)}),
         (BETA, {ONE: plain}),
-        (GAMMA, {ONE: replace(plain, tracked=False), TWO: none}),
+        (GAMMA, {ONE: replace(plain, tracked=False), HEX: none}),
     ):
-        assert side.run(holders.look_up, asset, [ONE, TWO, THREE, ONE]) == expected
+        assert side.run(holders.look_up, asset, [ONE, HEX, THREE, ONE]) == expected
         assert side.run(holders.look_up, asset, []) == {}
 
 
@@ -132,8 +133,9 @@ def test_failures_of_one_batch_count_once_with_the_highest_block_and_the_last_er
 
 def test_a_touch_raises_the_block_and_nothing_else(side: Side) -> None:
     side.write(failed=(failed(None),))
-    side.write(raised=(raised(150), raised(None), raised(130)))
-    assert aside(side) == (150, "reverts", 1, 10)
+    for blocks in ((150, None, 130), (140,), (None,)):
+        side.write(raised=tuple(raised(block) for block in blocks))
+        assert aside(side) == (150, "reverts", 1, 10)
 
 
 def test_a_touch_of_a_wallet_that_was_freed_meanwhile_is_due_at_once(side: Side) -> None:

@@ -1,0 +1,200 @@
+"""Known bugs, each planted into a copy of the code: how many histories the simulation needs to find it.
+
+`python -m tests.simulation.bugs` plants them all, prints a table, and exits 1 where one stays unfound. A bug of the store is planted into
+its double, which `tests/store/test_double.py` holds to the same rules as the real one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+MOST_SEEDS = 1000
+
+
+@dataclass(frozen=True)
+class Bug:
+    """What is wrong, and how to make it so: (file, what stands there, what is put instead)."""
+
+    name: str
+    patches: tuple[tuple[str, str, str], ...]
+
+
+def bug(name: str, *patches: tuple[str, str, str]) -> Bug:
+    """One entry of the list."""
+    return Bug(name, patches)
+
+
+WRITER, BATCHER, CLOSING, REORG = "actors/writer.py", "actors/batcher.py", "actors/closing.py", "actors/reorg.py"
+DOUBLE = "tests/simulation/tables_write.py"
+BUGS = (
+    bug(
+        "checkpoint before the rows",
+        (
+            WRITER,
+            "                result = await self._run(store, batch)\n                self._settle",
+            "                await self._run(store, WriteBatch(moves=batch.moves))\n"
+            "                result = await self._run(store, batch)\n                self._settle",
+        ),
+    ),
+    bug(
+        "closing overtakes its touches",
+        ("actors/errand.py", "e.pending.keys() <= doing.get(e.id, frozenset())", "(e.id in doing or not e.pending)"),
+    ),
+    bug(
+        "a redelivered closing counted twice",
+        (
+            "actors/errand.py",
+            "        if found is None or found.pending.pop(key, None) is None:\n            return\n",
+            "        if found is None or not found.pending:\n            return\n"
+            "        if found.pending.pop(key, None) is None:\n            found.pending.popitem()\n",
+        ),
+    ),
+    bug(
+        "subscribe after the gap fill",
+        (CLOSING, "first = _first_block(marks) if whole else marks.last_block + 1", "first = _first_block(marks) if whole else target.number"),
+    ),
+    bug(
+        "a read at `latest`",
+        ("actors/evm/reader.py", "    return _by_hash(pin.hash) if node.hash_pins else hex(pin.number)", '    return "latest"'),
+        ("actors/evm/reader.py", "    number, parent, timestamp, prevrandao, chain = attested\n", "    return\n"),
+    ),
+    bug(
+        "lag taken for a reorg",
+        (
+            CLOSING,
+            "            raise NodeBehind(f\"head {target.number} is below the checkpoint {marks.last_block}\")",
+            "            await self._reorgs._heal(endpoint, target.number, [], [])\n            return Closed(more=True)",
+        ),
+    ),
+    bug(
+        "a reorg above the checkpoint missed",
+        (DOUBLE, "            remember(self._c, self._asset(reading).chain, [(reading.block, reading.block_hash)])", "            pass"),
+    ),
+    bug(
+        "an orphan reading written after the repair",
+        (
+            BATCHER,
+            "                outcomes.append(Reading(_with_event(touch, pin), value, pin.number, pin.hash, branch, asked_at))",
+            "                now = self._ports.view.branch\n"
+            "                outcomes.append(Reading(_with_event(touch, pin), value, pin.number, pin.hash, now, asked_at))",
+        ),
+    ),
+    bug(
+        "a closing that passes unfinished repairs",
+        (
+            REORG,
+            "            await self._ports.see_through(errand, live=True)",
+            "            self._ports.touches.live.offer(tuple(self._ports.book.unsent(errand)[0]))",
+        ),
+    ),
+    bug(
+        "the guard in a WHERE",
+        (DOUBLE, "        blocknumber = greatest(", "        if not moves:\n            return False\n        blocknumber = greatest("),
+    ),
+    bug(
+        "a touch merged into an older read",
+        (
+            BATCHER,
+            "        for touch, value in zip(batch.touches, values, strict=True):\n",
+            "        for touch, value in zip(batch.touches, values, strict=True):\n"
+            "            later = self._ports.hand._later.pop((touch.asset, touch.wallet), None)\n"
+            "            touch = touch if later is None else merge(touch, later)\n",
+        ),
+        (BATCHER, "from actors.hand import Batch, BatchSize", "from actors.hand import Batch, BatchSize, merge"),
+    ),
+    bug(
+        "a retry that keeps its pin",
+        (
+            BATCHER,
+            "        pin = await choose_pin(ports, endpoint, batch)\n        plan",
+            "        kept = ports.__dict__.setdefault('kept_pins', {})\n"
+            "        names = tuple(sorted((t.asset, t.wallet) for t in batch.touches))\n"
+            "        pin = kept.get(names) if batch.failures else None\n"
+            "        pin = kept[names] = pin or await choose_pin(ports, endpoint, batch)\n        plan",
+        ),
+    ),
+    bug(
+        "set aside from within a batch",
+        (BATCHER, "            elif len(batch.touches) == 1:", "            elif batch.touches:"),
+    ),
+    bug(
+        "ack before commit",
+        (
+            WRITER,
+            "                with effort():\n                    await self._commit(store, [outcome for message in taken for outcome in message])\n"
+            "                lane.finished()\n",
+            "                lane.finished()\n"
+            "                with effort():\n                    await self._commit(store, [outcome for message in taken for outcome in message])\n",
+        ),
+    ),
+    bug(
+        "the branch not compared",
+        (
+            DOUBLE,
+            "            if outcome.branch < self._branches[self._asset(outcome).chain]:",
+            "            if outcome.branch < 0:",
+        ),
+    ),
+    bug(
+        "`[]` from a lagging node believed",
+        (CLOSING, "            await self._check_has(endpoint, target)", "            pass"),
+    ),
+)
+
+
+def plant(one: Bug, folder: Path) -> None:
+    """Copy the code and make it wrong. Raises ValueError where a patch does not fit any more."""
+    for name in ("actors", "tests"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name, right, wrong in one.patches:
+        path = folder / name
+        text = path.read_text()
+        if text.count(right) != 1:
+            raise ValueError(f"{one.name}: the patch of {name} does not fit: {right.strip()[:60]}")
+        path.write_text(text.replace(right, wrong))
+
+
+def hunt(one: Bug, seeds: int) -> tuple[int | None, str]:
+    """How many histories it took to find the bug (None: all of them were fine), and what was found."""
+    with tempfile.TemporaryDirectory(prefix="trueup-bug-") as folder:
+        plant(one, Path(folder))
+        command = [sys.executable, "-m", "tests.simulation", "--seeds", str(seeds), "--jobs", "1", "--stop"]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    found = re.search(r"^seed (\d+): (.*)$", done.stdout, re.MULTILINE)
+    if found is None and done.returncode:
+        raise RuntimeError(f"{one.name}: {done.stderr[-2000:]}")
+    return (None, "") if found is None else (int(found[1]), found[2])
+
+
+def main() -> int:
+    """Exit 1 where a bug stays unfound."""
+    words = argparse.ArgumentParser(prog="just simulate-bugs", description=__doc__)
+    words.add_argument("--seeds", type=int, default=MOST_SEEDS, metavar="N", help=f"at most so many histories a bug ({MOST_SEEDS})")
+    words.add_argument("--only", metavar="WORDS", help="only bugs whose name holds these words")
+    asked = words.parse_args()
+    return table([one for one in BUGS if (asked.only or "") in one.name], asked.seeds)
+
+
+def table(bugs: Sequence[Bug], seeds: int) -> int:
+    """Print Markdown."""
+    unfound = 0
+    print("| bug | histories needed | what was seen |\n| --- | ---: | --- |", flush=True)
+    for one in bugs:
+        needed, what = hunt(one, seeds)
+        unfound += needed is None
+        seen = re.sub(r"[0-9a-f]{40}", "a wallet", what).split(": Reading(")[0].split(": Failed(")[0][:110]
+        print(f"| {one.name} | {'not found' if needed is None else needed} | {seen} |", flush=True)
+    return int(unfound > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

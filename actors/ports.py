@@ -46,19 +46,19 @@ class Store:
 
     async def patiently(self, fn: Callable[..., T], *args: Any) -> T:
         """Run a unit of work, again and again while Postgres is down; `/readyz` says why meanwhile."""
-        backoff = Backoff(0.1, 2.0)
-        while True:
-            beat()
-            try:
-                result = await self.database.run(fn, *args)
-            except StoreDown as error:
-                if self._view.store_ok:
-                    log.warning("waits for Postgres", reason=str(error))
-                self._view.store_ok, self._view.store_error = False, str(error)
-                await trio.sleep(backoff.after(0))
-            else:
-                self._view.store_ok, self._view.store_error = True, None
-                return result
+        backoff, waiter = Backoff(0.1, 2.0), object()
+        try:
+            while True:
+                beat()
+                try:
+                    return await self.database.run(fn, *args)
+                except StoreDown as error:
+                    if self._view.store_ok:
+                        log.warning("waits for Postgres", reason=str(error))
+                    self._view.waits_for_store(waiter, str(error))
+                    await trio.sleep(backoff.after(0))
+        finally:
+            self._view.waits_for_store(waiter, None)
 
 
 @dataclass

@@ -104,3 +104,12 @@ class ServiceView:
     store_ok: bool = True
     store_error: str | None = None
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    _store_waits: dict[object, str] = field(default_factory=dict)
+
+    def waits_for_store(self, waiter: object, why: str | None) -> None:
+        """Note why a unit of work waits for Postgres; None: it does no more. A read that succeeds says nothing of a write that waits."""
+        if why is None:
+            self._store_waits.pop(waiter, None)
+        else:
+            self._store_waits[waiter] = why
+        self.store_ok, self.store_error = not self._store_waits, next(iter(self._store_waits.values()), None)

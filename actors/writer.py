@@ -46,6 +46,7 @@ class Writer:
     ) -> None:
         self._readings, self._stores, self._book = readings, stores, book
         self._chains = chains
+        self._moving: set[int] = set()
         self._chain_of = {asset: ports for ports in chains.values() for asset in ports.assets}
         self._assets: dict[str, AssetConfig] = {n: a for ports in chains.values() for n, a in ports.assets.items()}
 
@@ -74,18 +75,28 @@ class Writer:
         except ONE_ROWS_FAULT as error:
             await self._isolate(store, outcomes, error)
         # Two lanes may each have finished a part of one closing, neither of them the last: its move is then still to be made.
-        while moves := self._book.endable(()):
-            self._settle(await self._run(store, WriteBatch(moves=tuple(moves))), [])
+        while moves := self._free(self._book.endable(())):
+            self._settle(await self._run(store, WriteBatch(moves=moves)), [])
+
+    def _free(self, moves: Iterable[Move]) -> tuple[Move, ...]:
+        """The moves that the other lane is not just making: to wait for it would hold up this one."""
+        return tuple(move for move in moves if move.errand not in self._moving)
 
     async def _transact(self, store: Store, outcomes: Sequence[Outcome]) -> None:
         for part in one_branch_each(outcomes):
             batch = batch_of(part, self._book)
+            batch = replace(batch, moves=self._free(batch.moves))
             if batch != WriteBatch():
                 result = await self._run(store, batch)
                 self._settle(result, [o.touch for o in part if not isinstance(o, Settle)])
 
     async def _run(self, store: Store, batch: WriteBatch) -> WriteResult:
-        return await store.patiently(write, replace(batch, now=trio.current_time()), self._assets)
+        own = {move.errand for move in batch.moves}
+        self._moving |= own
+        try:
+            return await store.patiently(write, replace(batch, now=trio.current_time()), self._assets)
+        finally:
+            self._moving -= own
 
     async def _isolate(self, store: Store, outcomes: Sequence[Outcome], error: psycopg.Error) -> None:
         """A value that one row's column cannot hold is that row's error: halve until it is alone, then set it aside."""

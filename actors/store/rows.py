@@ -72,7 +72,7 @@ def write_readings(conn: Conn, asset: AssetConfig, readings: Sequence[Reading], 
     others = {r.touch.wallet: r for r in readings if r.touch.wallet not in plain}
     blocks: dict[str, int | None] = {}
     if others:
-        _lock(conn, asset, [r.touch.wallet for r in readings])
+        lock(conn, asset, [r.touch.wallet for r in readings])
         blocks |= _execute(conn, asset, UPDATE, NEWER_OR_REPAIR, list(others.values()), now)
         if asset.track != "table":  # a row that was deleted before its repair is a wallet like any other
             plain |= {wallet: r for wallet, r in others.items() if text(wallet) not in blocks}
@@ -119,7 +119,7 @@ def write_covered(conn: Conn, asset: AssetConfig, covered: Sequence[Covered]) ->
     if not events:
         return
     wallets = sorted(events)
-    _lock(conn, asset, wallets)
+    lock(conn, asset, wallets)
     columns = {
         "wallet": literal(text(w) for w in wallets),
         "event": literal(events[w] for w in wallets),
@@ -131,7 +131,9 @@ def write_covered(conn: Conn, asset: AssetConfig, covered: Sequence[Covered]) ->
 def lower_unrepaired(conn: Conn, asset: AssetConfig, touches: Sequence[Touch]) -> None:
     """Rows whose repair failed: an orphaned value stays for now, but from the fork on any reading may replace it."""
     own = sorted((t for t in touches if t.repair is not None), key=lambda t: t.wallet)
-    _lock(conn, asset, [touch.wallet for touch in own])
+    if not own:
+        return
+    lock(conn, asset, [touch.wallet for touch in own])
     query = sql.SQL(
         """
         update {table} h set read_block = r.fork
@@ -153,7 +155,7 @@ def _moves_blocknumber(touch: Touch) -> bool:
     return touch.event_block is not None or touch.repair is not None
 
 
-def _lock(conn: Conn, asset: AssetConfig, wallets: Sequence[bytes]) -> None:
+def lock(conn: Conn, asset: AssetConfig, wallets: Sequence[bytes]) -> None:
     """Lock rows in wallet order, since an UPDATE takes them in any; two writers would wait for each other."""
     query = sql.SQL('select 1 from {} where wallet = any(%s::text[]) order by wallet collate "C" for no key update')
     conn.execute(query.format(table(asset.table)), [literal(text(w) for w in sorted(wallets))])

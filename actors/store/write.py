@@ -14,7 +14,7 @@ from actors.config import AssetConfig
 from actors.messages import Covered, Failed, Marks, Move, Raised, Reading, Touch, WriteBatch, WriteResult
 from actors.store import chain, checkpoint, set_aside
 from actors.store.postgres import Conn
-from actors.store.rows import lower_unrepaired, write_covered, write_readings
+from actors.store.rows import lock, lower_unrepaired, write_covered, write_readings
 
 O = TypeVar("O", Reading, Covered, Failed, Raised)  # noqa: E741  # an outcome
 
@@ -45,7 +45,7 @@ class _Write:
         self._marks = self._load_marks(batch.readings)
         readings, covered = self._attested(self._current(batch.readings)), self._current(batch.covered)
         failed, raised = self._current(batch.failed), self._current(batch.raised)
-        updated = self._write_rows(readings, covered)
+        updated = self._write_rows(readings, covered, [f.touch for f in failed if f.touch.repair is not None])
         self._remember(readings)
         self._set_aside(readings, failed, raised)
         moved = self._move()
@@ -100,15 +100,22 @@ class _Write:
         mark = self._marks.get(reading.touch.asset)
         return mark is not None and mark.confirmed is not None and reading.block <= mark.last_block
 
-    def _write_rows(self, readings: Sequence[Reading], covered: Sequence[Covered]) -> frozenset[tuple[str, bytes]]:
+    def _write_rows(
+        self, readings: Sequence[Reading], covered: Sequence[Covered], unrepaired: Sequence[Touch]
+    ) -> frozenset[tuple[str, bytes]]:
         updated: set[tuple[str, bytes]] = set()
-        names = {r.touch.asset for r in readings} | {c.touch.asset for c in covered}
+        names = {r.touch.asset for r in readings} | {c.touch.asset for c in covered} | {touch.asset for touch in unrepaired}
         for name in sorted(names, key=lambda name: self._assets[name].table):
             asset = self._assets[name]
-            if own := [r for r in readings if r.touch.asset == name]:
-                stored = write_readings(self._conn, asset, own, self._batch.now)
-                updated |= {(name, wallet) for wallet in stored}
-            write_covered(self._conn, asset, [c for c in covered if c.touch.asset == name])
+            own, moved = [r for r in readings if r.touch.asset == name], [c for c in covered if c.touch.asset == name]
+            failed = [touch for touch in unrepaired if touch.asset == name]
+            if moved or failed:  # several statements: all their rows in one order first
+                touches = [*(r.touch for r in own), *(c.touch for c in moved), *failed]
+                lock(self._conn, asset, [touch.wallet for touch in touches])
+            if own:
+                updated |= {(name, wallet) for wallet in write_readings(self._conn, asset, own, self._batch.now)}
+            write_covered(self._conn, asset, moved)
+            lower_unrepaired(self._conn, asset, failed)
         return frozenset(updated)
 
     def _remember(self, readings: Sequence[Reading]) -> None:
@@ -124,8 +131,6 @@ class _Write:
     def _set_aside(self, readings: Sequence[Reading], failed: Sequence[Failed], raised: Sequence[Raised]) -> None:
         """Failures first: a reading of this very batch may free the wallet again."""
         set_aside.put(self._conn, failed, self._assets)
-        for name in sorted({f.touch.asset for f in failed if f.touch.repair is not None}):
-            lower_unrepaired(self._conn, self._assets[name], [f.touch for f in failed if f.touch.asset == name])
         set_aside.raise_block(self._conn, raised, self._assets)
         if readings:
             read = [(self._assets[r.touch.asset].table, r.touch.wallet, r.block) for r in readings]

@@ -62,9 +62,7 @@ def prune(c: Contents, chain: str, keep_above: int, keep: int = KEPT_CLOSINGS) -
             del blocks[block]
 
 
-def reorg(
-    c: Contents, chain: str, checkpoint_names: Sequence[str], fork: int, of_branch: int, tables: Sequence[str] = ()
-) -> int:
+def reorg(c: Contents, chain: str, checkpoint_names: Sequence[str], fork: int, of_branch: int, tables: Sequence[str] = ()) -> int:
     """As `chain.reorg`."""
     if branch(c, chain) != of_branch:
         return c.chains[chain]

@@ -85,12 +85,23 @@ class Closer:
         if marks is None:
             raise Transient(f"checkpoint {self._asset.checkpoint} is gone")
         self.marks = marks
-        endpoint = ports.pool.turn() if whole else await ports.pool.pick()
+        endpoint = await self._asked_now(whole)
         try:
             return await self._close(endpoint, marks, branch, whole)
         except NodeError as error:
             error.endpoint = endpoint  # type: ignore[attr-defined]  # the catcher holds it against who was asked
             raise
+
+    async def _asked_now(self, whole: bool) -> Endpoint:
+        """Each whole closing asks the next endpoint in this asset's turn, and those by heads stay with it until then: so each block is
+        asked for of two.
+        """
+        turns, name = self._ports.turns, self._asset.name
+        if not whole:
+            return await self._ports.pool.stay(turns.get(name, 0))
+        endpoint = self._ports.pool.turn(turns.get(name, -1))
+        turns[name] = endpoint.index
+        return endpoint
 
     async def _close(self, endpoint: Endpoint, marks: Marks, branch: int, whole: bool) -> Closed:
         target = await self._target(endpoint, whole)

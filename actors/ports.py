@@ -81,6 +81,7 @@ class ChainPorts:
     hand: Hand = field(default_factory=Hand)
     hand_bell: Bell = field(default_factory=Bell)
     draining: bool = False
+    turns: dict[str, int] = field(default_factory=dict)  # by asset: the index of the endpoint that was asked last
     head_seen_at: float = float("-inf")
 
     def saw_head(self, header: Header) -> None:

@@ -165,7 +165,6 @@ class Pool:
         names = [public_name(url) for url in urls]
         unique = [name if names.count(name) == 1 else f"{name}#{index + 1}" for index, name in enumerate(names)]
         self.endpoints = [Endpoint(n, url, i, chain_id, client) for i, (n, url) in enumerate(zip(unique, urls, strict=True))]
-        self._turn = -1
 
     @property
     def on_request(self) -> Callable[[str, str], object]:
@@ -198,13 +197,16 @@ class Pool:
         """The other healthy endpoints, preferred first."""
         return self._up((endpoint,))
 
-    def turn(self) -> Endpoint:
-        """The next healthy endpoint in rotation. Raises Transient where none is up."""
+    def turn(self, after: int) -> Endpoint:
+        """The next healthy endpoint in rotation after the one of that index. Raises Transient where none is up."""
         up = self._up()
         if not up:
             raise Transient("no endpoint is up")
-        self._turn = next((e.index for e in up if e.index > self._turn), up[0].index)
-        return self.endpoints[self._turn]
+        return next((endpoint for endpoint in up if endpoint.index > after), up[0])
+
+    async def stay(self, index: int) -> Endpoint:
+        """The endpoint of that index while it is healthy, else the first that is."""
+        return next((endpoint for endpoint in self._up() if endpoint.index == index), None) or await self.pick()
 
     def failed(self, endpoint: Endpoint, error: NodeError) -> None:
         """Leave an endpoint for a while, unless the question was at fault."""

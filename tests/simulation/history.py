@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import random
 import tempfile
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 
 import trio
@@ -59,6 +59,8 @@ class Setting:
     kill_every_steps: int
     fork_rate: float
     state_window: int
+    holders_per_call: int
+    calls_in_flight: int
 
     @classmethod
     def draw(cls, rng: random.Random) -> Setting:
@@ -79,6 +81,8 @@ class Setting:
             kill_every_steps=rng.choice((150, 600, 3000)),
             fork_rate=rng.choice((0.0, 0.05, 0.2)),
             state_window=rng.choice((128, 128, 20)),
+            holders_per_call=rng.choice((1, 3, 40)),
+            calls_in_flight=rng.choice((1, 4)),
         )
 
 
@@ -95,15 +99,15 @@ class Report:
     counts: Counter[str] = field(default_factory=Counter)
 
 
-@lru_cache(maxsize=64)
-def config_of(nodes: int, sockets: int, follow: str, confirm_secs: int, track: str) -> Config:
+def config_of(setting: Setting) -> Config:
     """The config of a setting, as an operator would write it."""
-    names = [chr(ord("a") + index) for index in range(nodes)]
-    chain = f'follow = "{follow}"\nconfirm_secs = {confirm_secs}\nstall_secs = 15\nmax_log_blocks = 40\nholders_per_call = 40'
-    urls, sockets_of = [f"http://{name}.sim" for name in names], [f"ws://{name}.sim" for name in names[:sockets]]
+    names = [chr(ord("a") + index) for index in range(setting.nodes)]
+    keys = ("follow", "confirm_secs", "holders_per_call", "calls_in_flight")
+    chain = "\n".join(f"{key} = {json.dumps(getattr(setting, key))}" for key in keys) + "\nstall_secs = 15\nmax_log_blocks = 40"
+    urls, sockets = [f"http://{name}.sim" for name in names], [f"ws://{name}.sim" for name in names[: setting.sockets]]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "trueup.toml")
-        path.write_text(BASE + config_toml(urls, sockets_of, chain, f'track = "{track}"'))
+        path.write_text(BASE + config_toml(urls, sockets, chain, f'track = "{setting.track}"'))
         return load(str(path), {})
 
 
@@ -133,7 +137,7 @@ class History:
         self.postgres = Postgres(self.tables, random.Random(rng.getrandbits(64)), self.trace)
         self.postgres.on_unit = self._on_unit
         self.weather = Weather(self.provider, self.postgres, self.chain, self.wallets, random.Random(rng.getrandbits(64)))
-        config = config_of(setting.nodes, setting.sockets, setting.follow, setting.confirm_secs, setting.track)
+        config = config_of(setting)
         self.processes = [
             Process(name, config, self.provider, self.postgres, setting.sweep, self._crashed) for name in "pq"[: setting.copies]
         ]

@@ -1,0 +1,89 @@
+"""A world behind proxies, and a look at its rows at any time."""
+
+from __future__ import annotations
+
+import copy
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from actors.sandbox.anvil import Anvil
+from actors.sandbox.town import Town
+from tests.proxy import Proxy
+from tests.world import World, eventually
+
+TIMES = "confirm_secs = 0.3\npoll_interval_secs = 0.1\nstall_secs = 1\n"
+LOGS: dict[str, Any] = {"chain": TIMES + 'follow = "logs"'}
+HEADS: dict[str, Any] = {"chain": TIMES + 'follow = "heads"'}
+POLLING: dict[str, Any] = {"ws": False, "chain": TIMES}
+BY_NAME = {"logs": LOGS, "heads": HEADS, "polling": POLLING}
+MODES = pytest.mark.parametrize("mode", list(BY_NAME.values()), ids=list(BY_NAME))
+SOCKETS = pytest.mark.parametrize("mode", [LOGS, HEADS], ids=["logs", "heads"])
+
+
+def world_behind(folder: Path, database: str, town: Town, *proxies: Proxy, **toml: Any) -> World:
+    """A world whose endpoints are these proxies, the first one preferred; the socket is the first one's."""
+    world = World(folder, database, town, **toml)
+    node = proxies[0].nodes[0]
+    text = world.path.read_text().replace(f'"{node.http}"', ", ".join(f'"{proxy.http}"' for proxy in proxies))
+    world.path.write_text(text.replace(node.ws, proxies[0].ws))
+    world.reload()
+    return world
+
+
+@contextmanager
+def twin_of(anvil: Anvil, town: Town) -> Iterator[tuple[Anvil, Town]]:
+    """A second node with the same blocks, and the town on it; from here on each goes its own way."""
+    with Anvil() as other:
+        other.rpc("anvil_loadState", anvil.rpc("anvil_dumpState", True))
+        twin = copy.copy(town)
+        twin._anvil = other
+        yield other, twin
+
+
+def lies(world: World) -> list[str]:
+    """The rows that are not what the chain says at the block that they name."""
+    rows: dict[int, dict[bytes, int]] = defaultdict(dict)
+    found = world.query("SELECT wallet, balance, read_block FROM eth_wallet_balances WHERE read_block IS NOT NULL")
+    for wallet, balance, block in found:
+        rows[block][bytes.fromhex(wallet[2:])] = int(balance)
+    return [
+        f"0x{wallet.hex()} at block {block}: {balance} instead of {truth[wallet]}"
+        for block, of in rows.items()
+        for truth in [world.town.truths(list(of), block)]
+        for wallet, balance in of.items()
+        if balance != truth[wallet]
+    ]
+
+
+@asynccontextmanager
+async def never_lying(world: World) -> AsyncIterator[None]:
+    """Look at the rows all the while: each is true at the block that it names."""
+
+    async def look() -> None:
+        while True:
+            assert await trio.to_thread.run_sync(lies, world) == []
+            await trio.sleep(0.02)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(look)
+        yield
+        nursery.cancel_scope.cancel()
+    assert lies(world) == []
+
+
+async def followed(world: World) -> None:
+    """The first checkpoint is there."""
+    await eventually(lambda: world.marks() is not None, "the first checkpoint")
+
+
+def busy(town: Town, count: int = 8) -> None:
+    """Traffic that is mined when this returns, over several blocks."""
+    for _ in range(2):
+        town.traffic(count // 2)
+        town.mine()

@@ -184,8 +184,10 @@ class Closer:
             except Transient as error:
                 # An answer that takes too long, or is too long, is no refusal in words, and would come the same way again.
                 if not isinstance(error, Throttled):
-                    self._range.refused(None)
-                raise
+                    self._range.refused(max(1, (end - start + 1) // 2))
+                if span.last < first:
+                    raise
+                break  # what has been gathered is closed first, so that a long gap comes on
             else:
                 self._range.accepted()
                 span.last = end

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -161,4 +162,16 @@ def test_whatever_happens_every_errand_of_every_wallet_is_still_in_hand_until_it
         seen |= {(t.wallet, e) for t in batch.touches for e in t.errands}
         hand.landed(batch)
     assert seen == open_work
+    assert len(hand) == 0
+
+
+def test_a_set_aside_wallet_that_comes_due_while_it_is_ready_is_read_once() -> None:
+    hand = Hand()
+    hand.put(touch(A, 5, 1))
+    hand.put(replace(touch(A, live=False), suspect=True))
+    batch = hand.next_batch(10)
+    assert batch is not None
+    assert [(t.wallet, t.errands, t.suspect) for t in batch.touches] == [(A, {1}, True)]
+    assert hand.next_batch(10) is None
+    hand.landed(batch)
     assert len(hand) == 0

@@ -135,6 +135,7 @@ async def test_an_endpoint_that_fails_is_left_and_come_back_to(
             await still_true(world)
 
 
+@pytest.mark.long
 @in_turn(BROKEN)
 async def test_the_only_endpoint_may_fail_and_recover(
     tmp_path: Path, database_url: str, anvil: Anvil, town: Town, make: Callable[[], Fault], mode: dict[str, Any]
@@ -276,6 +277,7 @@ async def test_a_balancer_that_splits_batches_over_a_stale_replica_costs_no_trut
                 assert system.view.chains["town"].branch == 0
 
 
+@pytest.mark.long
 async def test_a_balancer_that_splits_batches_over_two_branches_is_outlived(
     tmp_path: Path, database_url: str, anvil: Anvil, town: Town
 ) -> None:
@@ -651,6 +653,7 @@ async def test_a_reorg_to_a_longer_branch_heals(
         await healed(world)
 
 
+@pytest.mark.long
 @MODES
 async def test_a_reorg_to_a_shorter_branch_heals_when_that_has_grown(
     tmp_path: Path, database_url: str, anvil: Anvil, town: Town, mode: dict[str, Any]
@@ -689,9 +692,8 @@ async def test_logs_that_are_taken_back_heal(tmp_path: Path, database_url: str, 
                 await healed(world)
 
 
-@SOCKETS
 async def test_logs_that_are_taken_back_without_a_reorg_change_nothing(
-    tmp_path: Path, database_url: str, anvil: Anvil, town: Town, mode: dict[str, Any]
+    tmp_path: Path, database_url: str, anvil: Anvil, town: Town
 ) -> None:
     async with open_proxy(anvil) as proxy:
         world = world_behind(tmp_path, database_url, town, proxy, **LOGS)
@@ -702,6 +704,7 @@ async def test_logs_that_are_taken_back_without_a_reorg_change_nothing(
                 busy(town)
                 await still_true(world)
                 await removals.take_back(0)
+                assert removals.struck
                 busy(town)
                 await still_true(world)
                 assert system.view.chains["town"].branch == 0

@@ -100,6 +100,9 @@ class FakeNode:
 
     def _own(self, header: Header, selector: bytes, argument: bytes) -> bytes:
         seen = header if not self.arbitrum else replace(header, number=20_000_000 + header.number, parent=keccak(b"made up"))
+        if selector == parse_call("getBlockHash(uint256)"):
+            asked = int.from_bytes(argument, "big")
+            return header_of(asked).hash if 0 < header.number - asked <= 256 else bytes(32)
         if selector == parse_call("getEthBalance(address)"):
             return word(self.native.get(argument[12:], 0))
         return {

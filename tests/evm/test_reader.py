@@ -12,7 +12,7 @@ from actors.errors import BadAnswer, NodeBehind, NodeError, Permanent, Throttled
 from actors.evm.abi import parse_call
 from actors.evm.block import Header, Pin
 from actors.evm.multicall3 import word
-from actors.evm.reader import Failure, probe, read
+from actors.evm.reader import Failure, ancestors, probe, read
 from actors.evm.source import Source
 from tests.evm.fake_node import CHAIN_ID, MULTICALL3, FakeNode, header_of
 
@@ -246,3 +246,14 @@ async def test_what_cannot_attest_is_not_read(node: FakeNode, error: type[NodeEr
     with pytest.raises(error, match=says):
         await probe(node, MULTICALL3, CHAIN_ID)
     assert not node.probed
+
+
+async def test_a_blocks_ancestors_come_in_one_answer_that_is_the_blocks_own() -> None:
+    node = FakeNode(hash_pins=True)
+    tip = header_of(9)
+    found = await ancestors(node, MULTICALL3, CHAIN_ID, tip, [8, 5, 9])
+    assert found == [header_of(8).hash, header_of(5).hash, None]
+    assert len(node.asked) == 1
+    node.disturb = lambda header: header_of(header.number, "fork")
+    with pytest.raises(WrongBlock):
+        await ancestors(node, MULTICALL3, CHAIN_ID, tip, [8])

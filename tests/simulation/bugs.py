@@ -52,10 +52,11 @@ BUGS = (
     bug(
         "a redelivered closing counted twice",
         (
-            "actors/errand.py",
-            "        if found is None or found.pending.pop(key, None) is None:\n            return\n",
-            "        if found is None or not found.pending:\n            return\n"
-            "        if found.pending.pop(key, None) is None:\n            found.pending.popitem()\n",
+            DOUBLE,
+            "        if marks == move.expect:\n            self._c.checkpoints[move.name] = move.target\n"
+            "        return marks in (move.expect, move.target)",
+            "        more, marks = move.target.last_block - move.expect.last_block, marks or move.expect\n"
+            "        self._c.checkpoints[move.name] = Marks(marks.last_block + more, move.target.confirmed)\n        return True",
         ),
     ),
     bug(

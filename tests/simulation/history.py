@@ -61,6 +61,7 @@ class Setting:
     state_window: int
     holders_per_call: int
     calls_in_flight: int
+    victims: str
 
     @classmethod
     def draw(cls, rng: random.Random) -> Setting:
@@ -83,6 +84,7 @@ class Setting:
             state_window=rng.choice((128, 128, 20)),
             holders_per_call=rng.choice((1, 3, 40)),
             calls_in_flight=rng.choice((1, 4)),
+            victims=rng.choice(("", "", "subscriber", "batcher", "writer")),
         )
 
 
@@ -182,7 +184,7 @@ class History:
             self.report.counts["freezes"] += 1
             self._thaw_at.append((trio.current_time() + self.rng.uniform(1, 25), process))
             process.host.freeze()
-        elif victims := process.actors():
+        elif victims := [name for name in process.actors() if name.startswith(self.setting.victims)]:
             victim = self.rng.choice(victims)
             if process.kill(victim):
                 self.trace.note("kill", process.host.name, victim)

@@ -47,11 +47,13 @@ class Judge:
             by_contract = failed.error.startswith("source ")
             if by_contract and failed.touch not in result.refused and failed.touch.wallet not in self.ever_failed:
                 self._fail(f"set aside, although it never failed: {failed}")
-        moved = [move for move in batch.moves if move.errand in result.moved]
-        for move in sorted(moved, key=lambda move: move.errand):
+        moved = sorted((move for move in batch.moves if move.errand in result.moved), key=lambda move: move.errand)
+        for move in moved:
             self.moves += 1
             if move.name == CHECKPOINT and self._tables.checkpoints.get(CHECKPOINT) == move.target:
                 self._check_checkpoint(move)
+            elif move.name == CHECKPOINT and move is moved[-1]:
+                self._fail(f"the checkpoint is at {self._tables.checkpoints.get(CHECKPOINT)}, its closing ended at {move.target}")
 
     def reorged(self, chain: str, fork: int, branch: int) -> None:
         """The chain went over to another branch, as far as the program can tell."""

@@ -1,0 +1,105 @@
+"""Roles among copies, under virtual time over the store's double."""
+
+from __future__ import annotations
+
+import random
+
+import trio
+import trio.testing
+
+from actors.ports import Store
+from actors.role import LEASE_SECS, RENEW_SECS, while_holding
+from actors.store import leases
+from actors.view import ServiceView
+from tests.simulation.postgres import Connection, Host, Postgres
+from tests.simulation.tables import Tables
+from tests.simulation.trace import Trace
+
+ROLE = "subscriber:ethereum"
+
+
+class Copies:
+    """Copies of a process that want one role; `record` says who began and who ended to work, and when."""
+
+    def __init__(self) -> None:
+        self.postgres = Postgres(Tables(trio.current_time), random.Random(1), Trace())
+        self.hosts: dict[str, Host] = {}
+        self.record: list[str] = []
+        self.stood_by = 0
+
+    async def live(self, name: str) -> None:
+        """One copy."""
+        self.hosts[name] = Host(name)
+        store = Store(Connection(self.postgres, self.hosts[name], name), ServiceView({}, {}))
+
+        async def work() -> None:
+            self.record.append(f"{name} works")
+            try:
+                await trio.sleep_forever()
+            finally:
+                self.record.append(f"{name} ends")
+
+        async def meanwhile() -> None:
+            self.stood_by += 1
+
+        await while_holding(store, ROLE, name, work, meanwhile)
+
+
+async def test_one_works_and_the_other_stands_by(autojump_clock: trio.testing.MockClock) -> None:
+    copies = Copies()
+    with trio.move_on_after(60):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(copies.live, "a")
+            await trio.sleep(1)
+            nursery.start_soon(copies.live, "b")
+    assert copies.record[0] == "a works"
+    assert "b works" not in copies.record
+    assert copies.stood_by > 20
+
+
+async def test_the_role_of_one_that_died_moves_within_its_lease(autojump_clock: trio.testing.MockClock) -> None:
+    copies = Copies()
+    async with trio.open_nursery() as nursery:
+        with trio.CancelScope() as life:
+            async with trio.open_nursery() as first:
+                first.start_soon(copies.live, "a")
+                await trio.sleep(1)
+                nursery.start_soon(copies.live, "b")
+                await trio.sleep(10)
+                life.cancel()
+        died = trio.current_time()
+        while "b works" not in copies.record:
+            await trio.sleep(0.1)
+        assert trio.current_time() - died <= LEASE_SECS + RENEW_SECS + 0.2
+        nursery.cancel_scope.cancel()
+
+
+async def test_one_that_froze_past_its_lease_stops_when_it_wakes(autojump_clock: trio.testing.MockClock) -> None:
+    copies = Copies()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(copies.live, "a")
+        await trio.sleep(1)
+        nursery.start_soon(copies.live, "b")
+        copies.hosts["a"].freeze()
+        await trio.sleep(LEASE_SECS + 2 * RENEW_SECS)
+        assert copies.record == ["a works", "b works"]
+        copies.hosts["a"].thaw()
+        await trio.sleep(RENEW_SECS + 0.1)
+        assert copies.record == ["a works", "b works", "a ends"]
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_role_that_is_given_back_is_taken_at_the_next_look(autojump_clock: trio.testing.MockClock) -> None:
+    copies = Copies()
+    async with trio.open_nursery() as nursery:
+        with trio.CancelScope() as life:
+            async with trio.open_nursery() as first:
+                first.start_soon(copies.live, "a")
+                await trio.sleep(1)
+                nursery.start_soon(copies.live, "b")
+                await trio.sleep(1)
+                life.cancel()
+        copies.postgres.tables.run(leases.free, "a")
+        await trio.sleep(RENEW_SECS + 0.1)
+        assert "b works" in copies.record
+        nursery.cancel_scope.cancel()

@@ -52,13 +52,17 @@ def lies(world: World) -> list[str]:
     found = world.query("SELECT wallet, balance, read_block FROM eth_wallet_balances WHERE read_block IS NOT NULL")
     for wallet, balance, block in found:
         rows[block][bytes.fromhex(wallet[2:])] = int(balance)
-    return [
-        f"0x{wallet.hex()} at block {block}: {balance} instead of {truth[wallet]}"
-        for block, of in rows.items()
-        for truth in [world.town.truths(list(of), block)]
-        for wallet, balance in of.items()
-        if balance != truth[wallet]
-    ]
+    return [lie for block, of in rows.items() for lie in _lies_at(world.town, block, of)]
+
+
+def _lies_at(town: Town, block: int, rows: dict[bytes, int]) -> list[str]:
+    """Asked twice where it looks like a lie: while anvil mines, a call at its head may see the next block's state."""
+    for _ in range(2):
+        truth = town.truths(list(rows), block)
+        wrong = {wallet: balance for wallet, balance in rows.items() if balance != truth[wallet]}
+        if not wrong:
+            return []
+    return [f"0x{wallet.hex()} at block {block}: {balance} instead of {truth[wallet]}" for wallet, balance in wrong.items()]
 
 
 @asynccontextmanager
@@ -67,14 +71,15 @@ async def never_lying(world: World) -> AsyncIterator[None]:
 
     async def look() -> None:
         while True:
-            assert await trio.to_thread.run_sync(lies, world) == []
+            found = await trio.to_thread.run_sync(lies, world)
+            assert not found, found
             await trio.sleep(0.02)
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(look)
         yield
         nursery.cancel_scope.cancel()
-    assert lies(world) == []
+    assert not (found := lies(world)), found
 
 
 async def followed(world: World) -> None:

@@ -5,6 +5,8 @@ It shares nothing with the program but the messages that it reads.
 
 from __future__ import annotations
 
+import trio
+
 from actors.messages import Move, Reading, WriteBatch, WriteResult
 from tests.simulation.chain import Block, Chain, sum_of
 from tests.simulation.faults import Withheld
@@ -22,6 +24,8 @@ class Judge:
         self.broken: str | None = None
         self.tracks_all = True
         self.forked = False
+        self._reorged_at = float("-inf")
+        self._to_repair: set[bytes] = set()
         self.ever_failed: set[bytes] = set()
         self.exact_events = True  # no node ever spoke of a branch of its own
         self.first: int | None = None
@@ -42,12 +46,16 @@ class Judge:
             if (reading.touch.asset, reading.touch.wallet) in result.updated:
                 self._check_reading(reading)
             self._check_order(reading)
+        self._to_repair -= {wallet for _, wallet in result.updated}
+        self._to_repair -= {failed.touch.wallet for failed in batch.failed if failed.touch not in result.refused}
         for failed in batch.failed:
             # Over a node that breaks down time and again a wallet may seem to be at fault; what a contract says is no such thing.
             by_contract = failed.error.startswith("source ")
             if by_contract and failed.touch not in result.refused and failed.touch.wallet not in self.ever_failed:
                 self._fail(f"set aside, although it never failed: {failed}")
         moved = sorted((move for move in batch.moves if move.errand in result.moved), key=lambda move: move.errand)
+        if moved and self.exact_events and self._to_repair:
+            self._fail(f"a closing ended before the repairs of {len(self._to_repair)} rows")
         for move in moved:
             self.moves += 1
             if move.name == CHECKPOINT and self._tables.checkpoints.get(CHECKPOINT) == move.target:
@@ -58,6 +66,9 @@ class Judge:
     def reorged(self, chain: str, fork: int, branch: int) -> None:
         """The chain went over to another branch, as far as the program can tell."""
         self.reorgs += 1
+        self._reorged_at = trio.current_time()
+        above = (wallet for wallet, row in self._tables.rows(TABLE).items() if row.read_block is not None and row.read_block > fork)
+        self._to_repair.update(above)
         if self.exact_events and not self.forked:
             self._fail(f"a reorg to block {fork} on a chain that never forked")
         self.lowest_fork = fork if self.lowest_fork is None else min(fork, self.lowest_fork)
@@ -82,6 +93,8 @@ class Judge:
         truth = sum_of(block, wallet)
         if truth != reading.balance:
             return self._fail(f"no partial sums, nothing stale: stored {reading.balance}, {block!r} says {truth}: {reading}")
+        if reading.read_at < self._reorged_at:
+            return self._fail(f"read before the reorg and written after it: {reading}")
         if reading.block < reading.touch.need:
             return self._fail(f"nothing stale: read at {reading.block} for an event of {reading.touch.need}: {reading}")
 

@@ -72,8 +72,8 @@ async def test_a_sweeper_that_dies_leaves_the_subscribers_socket_as_it_was(
     world = World(tmp_path, database_url, town, interval=1000, chain="confirm_secs = 1000")
     async with running(world) as system:
         ports = system.chains["town"]
-        # One for the boot, one for the closing at the start, and one for the closing that the session wakes.
-        await eventually(lambda: ports.view.connected and requests(system, "eth_getBlockByNumber") == 3, "a session and a closing")
+        # One for the boot, two for the probe, one for the closing at the start, and one for the closing that the session wakes.
+        await eventually(lambda: ports.view.connected and requests(system, "eth_getBlockByNumber") == 5, "a session and a closing")
         before = requests(system, "eth_getLogs"), requests(system, "eth_getBlockByNumber")
         reconnects = _reconnects(system)
         children: dict[str, Child] = system.supervisor.children

@@ -46,6 +46,8 @@ class Judge:
             if (reading.touch.asset, reading.touch.wallet) in result.updated:
                 self._check_reading(reading)
             self._check_order(reading)
+            if reading.touch not in result.refused:
+                self._check_event(reading)
         self._to_repair -= {wallet for _, wallet in result.updated}
         self._to_repair -= {failed.touch.wallet for failed in batch.failed if failed.touch not in result.refused}
         for failed in batch.failed:
@@ -103,6 +105,12 @@ class Judge:
         before, now = self._before[reading.touch.wallet], self._read_block(reading.touch.wallet)
         if before is not None and (now is None or now < before) and reading.touch.repair is None:
             return self._fail(f"read_block went back from {before} to {now}: {reading}")
+
+    def _check_event(self, reading: Reading) -> None:
+        """An event's block is in its row, whether or not the reading was newer than the row's value."""
+        event, row = reading.touch.event_block, self._tables.rows(TABLE).get(reading.touch.wallet)
+        if event is not None and row is not None and (row.blocknumber or -1) < event:
+            self._fail(f"blocknumber {row.blocknumber} after an event of {event}: {reading}")
 
     def _check_checkpoint(self, move: Move) -> None:
         """Every log up to the checkpoint is in its wallet's row, or with its set-aside wallet.

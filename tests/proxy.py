@@ -214,24 +214,28 @@ class Proxy:
     # --- WebSocket
 
     async def serve_ws(self, stream: trio.SocketStream) -> None:
-        """One socket, with one of its own to each node for what that pushes."""
+        """One socket, with one of its own to the first node for what that pushes."""
         try:
             async with trio.open_nursery() as nursery:
                 request = await wrap_server_stream(nursery, stream, max_message_size=2**25)
                 client = await request.accept()
-                async with open_websocket_url(self.nodes[0].ws, max_message_size=2**25, disconnect_timeout=1) as node:
-                    socket = Socket(client, stream)
-                    self.sockets.append(socket)
-                    self.connections += 1
-                    nursery.start_soon(self._pass_notes, node, socket)
-                    try:
-                        await self._hear(socket, node)
-                    finally:
-                        self.sockets.remove(socket)
+                await self._join(Socket(client, stream))
         except* (ConnectionClosed, HandshakeError, trio.BrokenResourceError, trio.ClosedResourceError, httpx.HTTPError):
             pass  # either side has hung up: so does the proxy
         finally:
             await trio.aclose_forcefully(stream)
+
+    async def _join(self, socket: Socket) -> None:
+        """Until either side hangs up, which is raised."""
+        upstream = open_websocket_url(self.nodes[0].ws, max_message_size=2**25, disconnect_timeout=1)
+        async with upstream as node, trio.open_nursery() as nursery:
+            self.sockets.append(socket)
+            self.connections += 1
+            nursery.start_soon(self._pass_notes, node, socket)
+            try:
+                await self._hear(socket, node)
+            finally:
+                self.sockets.remove(socket)
 
     async def _hear(self, socket: Socket, node: WebSocketConnection) -> None:
         while True:
@@ -276,7 +280,7 @@ async def open_proxy(*nodes: Anvil) -> AsyncIterator[Proxy]:
             for serve in (proxy.serve_http, proxy.serve_ws):
                 listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
                 ports.append(listeners[0].socket.getsockname()[1])
-                nursery.start_soon(trio.serve_listeners, serve, listeners)
+                await nursery.start(trio.serve_listeners, serve, listeners)
             proxy.http, proxy.ws = f"http://127.0.0.1:{ports[0]}", f"ws://127.0.0.1:{ports[1]}"
             yield proxy
             nursery.cancel_scope.cancel()

@@ -115,9 +115,9 @@ class Closer:
         if first > target.number:
             self._ports.view.closed = target
             return Closed(more=False)
-        span = await self.gather(endpoint, first, target)
         if not whole and first < target.number:
             await self._check_has(endpoint, target)
+        span = await self.gather(endpoint, first, target)
         if span.last < target.number:
             part = await endpoint.header(span.last)
             if part is None:
@@ -160,7 +160,10 @@ class Closer:
         return self._vouched
 
     async def _check_has(self, endpoint: Endpoint, target: Header) -> None:
-        """Some nodes answer `[]` for blocks that they do not have: the answer counts only if the node has the target."""
+        """Some nodes answer `[]` for blocks that they do not have: one is asked only if it has the target.
+
+        Asked afterwards, a node that has caught up in between would vouch for an answer that it gave too early.
+        """
         there = await endpoint.header(target.number)
         if there is None or there.hash != target.hash:
             raise NodeBehind(f"has no block {target.number} of that hash")

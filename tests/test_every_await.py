@@ -73,8 +73,6 @@ MODE = {"interval": 0.2, "chain": "confirm_secs = 0.2"}
 
 
 @pytest.mark.long
-# trio-websocket and httpcore leave a socket to the garbage collector when they are cancelled while they connect.
-@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("kill", [True, False], ids=["killed", "crashed"])
 @pytest.mark.parametrize("kind", KINDS)

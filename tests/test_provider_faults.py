@@ -49,9 +49,6 @@ from tests.proxy_faults import (
 from tests.proxy_world import BY_NAME, LOGS, MODES, POLLING, SOCKETS, busy, followed, never_lying, twin_of, world_behind
 from tests.world import World, eventually, running
 
-# trio-websocket leaves the socket of a peer that died to the garbage collector.
-pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
-
 
 def struck(fault: Fault, times: int = 1) -> Callable[[], bool]:
     return lambda: fault.struck >= times

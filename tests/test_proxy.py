@@ -44,8 +44,6 @@ from tests.proxy_world import twin_of
 
 SECS = 10
 NUMBER = selector("getBlockNumber()")
-# trio-websocket leaves the socket of a peer that died to the garbage collector.
-pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 
 
 @pytest.fixture

@@ -10,9 +10,6 @@ from actors.errors import Permanent, Transient
 from actors.evm.ws import open_session
 from actors.sandbox.anvil import Anvil
 
-# trio-websocket leaves the socket of a peer that died to the garbage collector.
-pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
-
 
 async def test_requests_are_answered_and_a_nodes_error_is_classified(anvil: Anvil) -> None:
     async with open_session(anvil.ws) as session:

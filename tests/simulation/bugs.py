@@ -147,7 +147,9 @@ BUGS = (
     ),
     bug(
         "`[]` from a lagging node believed",
-        (CLOSING, "            await self._check_has(endpoint, target)", "            pass"),
+        (CLOSING, "            await self._check_has(endpoint, target)\n", "            pass\n"),
+        # The comparison with the tip's own ancestors notices it as well.
+        (REORG, "        except (Permanent, TooLarge):", "        except (Permanent, TooLarge, NodeBehind):"),
     ),
 )
 

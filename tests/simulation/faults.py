@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, fields
 
 from tests.simulation.chain import Block, Log
 
+PLAIN_LAG = " lags"
 Response = tuple[int, Mapping[str, str], bytes]
 JSON = {"content-type": "application/json"}
 HTML = b"<html><head><title>502</title></head><body>the gateway is busy</body></html>"
@@ -86,6 +87,7 @@ class Faults:
     ignores_canonical: bool = False  # takes an orphan's hash, whatever requireCanonical says
     refuses_hash: bool = False
     max_sub_calls: int | None = None  # more run out of gas
+    gas_cap: int | None = None  # the last sub-calls starve, or the whole call does
     # What it does with logs
     max_range: int | None = None
     max_results: int | None = None  # less than one block's logs: that block can never be asked for
@@ -102,7 +104,7 @@ class Faults:
     ws_cuts: float = 0.0  # instead of a notification
     ws_half: float = 0.0  # half a notification
     omits_removed: bool = False  # no removed: true on a reorg
-    fell_back_at: float = float("-inf")  # when `sits_on` was set
+    fell_back_at: float = float("-inf")  # when its head last went back, or aside
     struck: Counter[str] = field(default_factory=Counter)
 
     def clear(self) -> None:
@@ -191,6 +193,10 @@ class Withheld:
             return False
         self.by[key] = by
         return True
+
+    def excused(self) -> list[bytes]:
+        """The hashes of the blocks whose logs no single answer could be known to lack: all but those of a node that plainly lagged."""
+        return [bytes.fromhex(block_hash[2:]) for (block_hash, _), by in self.by.items() if not by.endswith(PLAIN_LAG)]
 
     def may_all(self, logs: Sequence[Log], by: str) -> bool:
         """All of them, or none."""

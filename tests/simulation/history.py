@@ -316,6 +316,7 @@ def run(seed: int, show: Callable[[str], object] | None = None) -> Report:
     reaper = Reaper(random.Random(seed), history.setting.kill_every_steps, history.strike)
     lines = Lines(trace)
     logger = logging.getLogger("trueup")
+    level = logger.level
     logger.addHandler(lines)
     logger.setLevel(logging.INFO if show is not None else logging.WARNING)
     logger.propagate = False
@@ -324,6 +325,7 @@ def run(seed: int, show: Callable[[str], object] | None = None) -> Report:
         return trio.run(history.live, reaper, clock=clock, instruments=[reaper])
     finally:
         logger.removeHandler(lines)
+        logger.setLevel(level)
         logger.propagate = True
 
 

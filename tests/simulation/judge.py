@@ -143,8 +143,8 @@ class Judge:
     def _kept_back(self, up_to: Block) -> set[bytes]:
         """The wallets whose newest log up to a block, or one of that block's, some answer kept back."""
         found: set[bytes] = set()
-        for block_hash, _ in self._withheld.by:
-            block = self._chain.by_hash[bytes.fromhex(block_hash[2:])]
+        for block_hash in self._withheld.excused():
+            block = self._chain.by_hash[block_hash]
             if up_to.holds(block):
                 found.update(block.touched)
         return found

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -20,10 +20,11 @@ from actors.errors import Transient
 from actors.evm.keccak import keccak
 from tests.simulation import chain as contracts
 from tests.simulation.chain import MULTICALL3, NATIVE, SELECTORS, Block, Chain, Log, fork_point
-from tests.simulation.faults import Faults, Response, RpcError, Withheld
+from tests.simulation.faults import PLAIN_LAG, Faults, Response, RpcError, Withheld
 from tests.simulation.socket import Filter, Wire
 
 REQUEST_SECS = 10.0
+FELL_BACK_SECS = 30.0  # a question may be older than its answer: slow nodes, frozen processes
 GAS_CAP = 50_000_000
 SUB_CALL_GAS = 8_000
 MOST_STARVED = 10  # sub-calls that fail for want of gas before the whole call does
@@ -51,6 +52,7 @@ class Node:
         self.name, self.chain, self.rng, self.withheld = name, chain, rng, withheld
         self.faults = Faults()
         self.wires: list[Wire] = []
+        self._heads: deque[Block] = deque(maxlen=100)
         self.state_window = 128
         self.latency_secs = (0.005, 0.05)
         self.asked: Counter[str] = Counter()
@@ -104,6 +106,7 @@ class Node:
 
     def moved(self) -> None:
         """The head or the faults have changed."""
+        self._heads.append(self.head())
         for wire in list(self.wires):
             wire.moved()
             if self.faults.down:
@@ -212,13 +215,19 @@ class Node:
         if last > head.number and faults.range_errors:
             faults.note("range_errors")
             raise RpcError(-32602, "block range extends beyond current head block")
-        # Whoever asked for the head just before the node fell back to another branch must not lose the same log a second time.
-        fell_back = trio.current_time() - faults.fell_back_at < 2 * REQUEST_SECS
+        # Whoever asked for the head just before the node fell back must not lose the same log a second time.
+        fell_back = trio.current_time() - faults.fell_back_at < FELL_BACK_SECS
         if head is not canonical and (faults.balancer or faults.sits_on is None or fell_back):
             lacks = blocks_between(canonical, max(first, fork_point(head, canonical).number + 1), last)
-            if not self.withheld.may_all(wanted.of(lacks), f"{self.name} lag"):
+            lags = not (faults.balancer or fell_back or self._has_had(canonical, last))
+            cause = PLAIN_LAG if lags else " falls back"
+            if not self.withheld.may_all(wanted.of(lacks), self.name + cause):
                 raise RpcError(-32602, "block range extends beyond current head block")
         return wanted.of(blocks_between(head, first, last))
+
+    def _has_had(self, canonical: Block, last: int) -> bool:
+        block = canonical.at(min(last, canonical.number))
+        return block is not None and any(head.holds(block) for head in self._heads)
 
     def _kept(self, found: list[Log]) -> list[Log]:
         """What is left after a page was cut and logs were omitted, each of which happens to a log once."""
@@ -277,7 +286,7 @@ def _call(node: Node, head: Block, params: Sequence[Any]) -> str:
     call, block = params[0], node.state_at(head, params[1] if len(params) > 1 else "latest")
     to, data = bytes.fromhex(call["to"][2:]), bytes.fromhex(call["data"][2:])
     if to == MULTICALL3 and data[:4] == AGGREGATE3:
-        gas = min(GAS_CAP, int(call.get("gas", hex(GAS_CAP)), 16))
+        gas = min(node.faults.gas_cap or GAS_CAP, int(call.get("gas", hex(GAS_CAP)), 16))
         return "0x" + aggregate3(node, block, data, gas).hex()
     ok, returned = sub_call(node, block, to, data)
     if not ok:
@@ -299,7 +308,10 @@ def aggregate3(node: Node, block: Block, data: bytes, gas: int) -> bytes:
         inner = call + number(data[call + 64 : call + 96], "big")
         size = number(data[inner : inner + 32], "big")
         to, sent = data[call + 12 : call + 32], data[inner + 32 : inner + 32 + size]
-        ok, returned = sub_call(node, block, to, sent) if gas >= SUB_CALL_GAS else (False, b"")
+        starved = gas < SUB_CALL_GAS
+        ok, returned = (False, b"") if starved else sub_call(node, block, to, sent)
+        if starved and node.faults.gas_cap is not None:
+            node.faults.note("gas_cap")
         gas = gas // 64 if block.failing and burns(block, to, sent) else gas - SUB_CALL_GAS
         if gas < -SUB_CALL_GAS * MOST_STARVED:
             raise RpcError(-32000, "out of gas")

@@ -15,6 +15,7 @@ from tests.simulation.postgres import Postgres
 from tests.simulation.provider import Node, Provider
 
 DEFAULTS = {one.name: one.default for one in fields(Faults)}
+HEADS = {"sits_on", "balancer"}  # put a node's head aside
 Flags = dict[str, Any]
 
 
@@ -48,6 +49,7 @@ NODE_EPISODES: list[Callable[[random.Random], Flags]] = [
     lambda rng: {"balancer": True, "other_lag": rng.randint(1, 6)},
     lambda rng: {"ignores_tag": True},
     lambda rng: {"max_sub_calls": rng.choice((8, 20, 60))},
+    lambda rng: {"gas_cap": rng.choice((100_000, 200_000, 400_000))},
     lambda rng: {"max_range": rng.randint(1, 12), "wording": rng.choice(sorted(WORDINGS))},
     lambda rng: {"max_results": rng.randint(4, 12), "wording": rng.choice(sorted(WORDINGS))},
     lambda rng: {"cuts_page": rng.randint(0, 3)},
@@ -93,21 +95,25 @@ class Weather:
             return
         node = self._provider.nodes[rng.choice(sorted(self._provider.nodes))]
         flags = rng.choice(NODE_EPISODES)(rng)
+        if "lag" in flags and rng.random() < 0.5:
+            secs += 60
         if rng.random() < 0.12:
             other = "other_sits_on" if rng.random() < 0.4 else "sits_on"
             flags = {other: stale_tip(self._chain, rng, self._wallets), "balancer": other == "other_sits_on"}
-            node.faults.fell_back_at = trio.current_time()
             self.on_stale_tip()
         self._provider.trace("episode", node.name, flags)
         await self._for_a_while(node.faults, flags, secs)
 
     async def _for_a_while(self, target: Faults | Postgres, flags: Flags, secs: float) -> None:
+        self._change(target, flags)
+        await trio.sleep(secs)
+        self._change(target, {name: DEFAULTS.get(name, 0.0) for name in flags})
+
+    def _change(self, target: Faults | Postgres, flags: Flags) -> None:
         for name, value in flags.items():
             setattr(target, name, value)
-        self._provider.moved()
-        await trio.sleep(secs)
-        for name in flags:
-            setattr(target, name, DEFAULTS.get(name, 0.0))
+        if isinstance(target, Faults) and not flags.keys().isdisjoint(HEADS):
+            target.fell_back_at = trio.current_time()
         self._provider.moved()
 
     def node_stays_behind(self, node: Node, tip: Block) -> None:

@@ -15,9 +15,9 @@ import trio
 
 from actors.config import AssetConfig
 from actors.errors import NodeBehind, NodeError, Permanent, TooLarge, WrongBlock
-from actors.evm import reader
 from actors.evm.block import Header
 from actors.evm.pool import Endpoint
+from actors.evm.reader import BLOCKHASH_REACH
 from actors.log import get_logger
 from actors.messages import Marks, Repair, Touch
 from actors.ports import ChainPorts
@@ -76,7 +76,7 @@ class Reorgs:
     async def _hashes(self, endpoint: Endpoint, tip: Header, numbers: Sequence[int]) -> dict[int, bytes]:
         """The hashes on the tip's branch: the near ones of its own ancestors in one call, the others by number."""
         found = {tip.number: tip.hash, tip.number - 1: tip.parent}
-        near = [one for one in numbers if one not in found and 0 < tip.number - one <= reader.BLOCKHASH_REACH]
+        near = [one for one in numbers if one not in found and 0 < tip.number - one <= BLOCKHASH_REACH]
         if near:
             found |= await self._ancestors(endpoint, tip, near)
         far = [one for one in numbers if one not in found and one < tip.number]
@@ -91,11 +91,11 @@ class Reorgs:
         return found
 
     async def _ancestors(self, endpoint: Endpoint, tip: Header, numbers: Sequence[int]) -> dict[int, bytes]:
-        """Nothing where the chain has no Multicall3, or tells no hashes."""
-        config = self._ports.config
+        """Nothing where the chain tells no hashes from inside."""
+        reader = self._ports.reader
         try:
-            await reader.probe(endpoint, config.multicall3, config.chain_id)
-            hashes = await reader.ancestors(endpoint, config.multicall3, config.chain_id, tip, numbers)
+            await reader.probe(endpoint)
+            hashes = await reader.ancestors(endpoint, tip, numbers)
         except (Permanent, TooLarge):
             return {}
         return {number: value for number, value in zip(numbers, hashes, strict=True) if value is not None}

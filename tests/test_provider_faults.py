@@ -56,7 +56,7 @@ def struck(fault: Fault, times: int = 1) -> Callable[[], bool]:
 
 def reads(town: Town, call: Call) -> bool:
     """Whether it is a call that reads wallets, not one that asks about blocks."""
-    return call.method == "eth_call" and town.token[2:].lower() in call.params[0]["data"]
+    return call.method == "eth_call" and town.token[2:].lower() in str(call.params)
 
 
 def tally(proxy: Proxy, town: Town) -> Tally:

@@ -126,29 +126,16 @@ def _state(c: Contents, asset: AssetConfig, wallet: bytes, row: Row | None) -> R
     return RowState(wallet, row.read_block, row.blocknumber, row.updated_at, tracked, aside)
 
 
-def _by_age(c: Contents, asset: AssetConfig) -> list[tuple[datetime, bytes]]:
+def by_age(c: Contents, asset: AssetConfig) -> list[tuple[datetime, bytes]]:
+    """The rows that a sweep takes, oldest first."""
     rows = c.rows(asset.table).items()
     return sorted((row.updated_at, wallet) for wallet, row in rows if wallet != ZERO and (asset.table, wallet) not in c.aside)
 
 
-def oldest(c: Contents, asset: AssetConfig, limit: int) -> list[bytes]:
-    """As `holders.oldest`; among rows of one age the lowest wallets come first, where Postgres may take any."""
-    return [wallet for _, wallet in _by_age(c, asset)[:limit]]
-
-
-def oldest_after(
-    c: Contents, asset: AssetConfig, limit: int, after: tuple[datetime, str] | None, before: datetime
-) -> list[tuple[bytes, datetime]]:
-    """As `holders.oldest_after`."""
-    at, key = after or (datetime.min, "")
-    page = [(wallet, time) for time, wallet in _by_age(c, asset) if time < before and (time, "0x" + wallet.hex()) > (at, key)]
-    return page[:limit]
-
-
-def select_tick(c: Contents, asset: AssetConfig, interval_secs: float, batch_size: int) -> list[bytes]:
-    """As `holders.select_tick`."""
+def prepare_tick(c: Contents, asset: AssetConfig, interval_secs: float, batch_size: int) -> int:
+    """As `holders.prepare_tick`."""
     insert_placeholders(c, asset)
-    return oldest(c, asset, tick_size(count(c, asset), interval_secs, asset.target_age_secs, batch_size))
+    return tick_size(count(c, asset), interval_secs, asset.target_age_secs, batch_size)
 
 
 def insert_placeholders(c: Contents, asset: AssetConfig) -> int:

@@ -14,7 +14,7 @@ from typing import TypeVar
 import trio
 
 from actors.due import take_due
-from actors.errors import NodeBehind, NodeError, OrphanedBlock, Permanent, Throttled, TooLarge, Transient, WrongBlock
+from actors.errors import NodeBehind, NodeError, NotYet, OrphanedBlock, Permanent, Throttled, TooLarge, Transient, WrongBlock
 from actors.evm.block import Pin
 from actors.evm.pool import Endpoint
 from actors.evm.rung import Gas
@@ -29,6 +29,8 @@ from actors.progress import effort, waiting_for_others
 
 ALONE_FAILURES = 5
 REPROBE_FAILURES = 2
+NOT_YET_SECS = 0.5
+MOST_WAITS = 20
 T = TypeVar("T")
 log = get_logger("batcher")
 
@@ -84,14 +86,21 @@ class Batcher:
                 bell.ring()
 
     async def _fly(self, batch: Batch) -> None:
+        pause = 0.0
         try:
             with effort():
-                await self._read(batch)
+                pause = await self._read(batch)
         finally:
             self._free += 1
             self._ports.hand_bell.ring()
+        if pause:
+            with waiting_for_others():
+                await trio.sleep(pause)
+            self._ports.hand.again(batch)
+            self._ports.hand_bell.ring()
 
-    async def _read(self, batch: Batch) -> None:
+    async def _read(self, batch: Batch) -> float:
+        """Read a batch, whatever comes of it. How many seconds to wait before it is asked for again, without a call's place."""
         ports, pool, hand = self._ports, self._ports.pool, self._ports.hand
         endpoint = await pool.pick()
         try:
@@ -99,8 +108,10 @@ class Batcher:
                 await self._probe(endpoint)
             if batch.count > 2 * ports.size_for(endpoint).current:
                 self._split(batch)  # it was made for another endpoint
-                return
+                return 0.0
             await self._ask(endpoint, batch)
+        except NotYet as error:
+            return self._not_yet(batch, error.head)
         except (TooLarge, Permanent) as error:
             await self._refused(endpoint, batch, error)
         except OrphanedBlock as error:
@@ -111,6 +122,21 @@ class Batcher:
             ports.metrics.node_errors.labels(ports.config.name, endpoint.name, type(error).__name__).inc()
             log.warning("read failed", endpoint=endpoint.name, wallets=batch.count, reason=str(error))
             await self._failed(endpoint, batch, error)
+        return 0.0
+
+    def _not_yet(self, batch: Batch, head: int) -> float:
+        """Nobody is to blame, and nobody else waits: not the endpoint, not the wallets of older blocks. A hint of a block that does not
+        come is let go, and so is an orphaned event: if there is anything to it, a closing finds it.
+        """
+        book = self._ports.book
+
+        def drops(touch: Touch) -> bool:
+            return batch.failures >= MOST_WAITS and not any(book.is_open(number) for number in touch.errands)
+
+        if all(touch.need > head and not drops(touch) for touch in batch.touches):
+            return float(min(NOT_YET_SECS, 0.05 * 2**batch.failures))
+        self._ports.hand.sift(batch, head, drops)
+        return 0.0
 
     async def _failed(self, endpoint: Endpoint, batch: Batch, error: NodeError) -> None:
         if await self._wallets_are_at_fault(endpoint, batch, error):

@@ -9,7 +9,7 @@ guard sees to it that a touch's newer reading of the same wallet stays.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -27,10 +27,12 @@ def key_of(touch: Touch) -> Key:
 def merge(old: Touch, new: Touch) -> Touch:
     """One touch that serves both: the highest block, the event's block, all errands."""
     newest = new if new.need >= old.need else old
-    events = [b for b in (old.event_block, new.event_block) if b is not None]
+    # Of two branches the newer one's event: the other's may be orphaned, and is asked for again if it is not.
+    event = max((t for t in (old, new) if t.event_block is not None), key=lambda t: (t.event_branch, t.event_block), default=newest)
     return replace(
         newest,
-        event_block=max(events, default=None),
+        event_block=event.event_block,
+        event_branch=event.event_branch,
         errands=old.errands | new.errands,
         live=old.live or new.live,
         repair=new.repair or old.repair,
@@ -76,6 +78,7 @@ class Hand:
         self.capacity = capacity
         self._ready: dict[bool, dict[Key, Touch]] = {True: {}, False: {}}
         self._apart: dict[bool, deque[tuple[tuple[Key, ...], int]]] = {True: deque(), False: deque()}
+        self._apart_size = {True: 0, False: 0}
         self._parked: dict[Key, Touch] = {}
         self._flying: dict[int, Batch] = {}
         self._flying_keys: dict[Key, Touch] = {}
@@ -91,7 +94,7 @@ class Hand:
 
     def has_room(self, live: bool) -> bool:
         """Whether the lane's mailbox may be taken from."""
-        room = len(self._ready[live]) + len(self._later) + len(self._parked) < self.capacity
+        room = len(self._ready[live]) + self._apart_size[live] + len(self._later) < self.capacity
         return room and (live or len(self._pages) < MOST_PAGES)
 
     def put_page(self, page: Page) -> None:
@@ -130,6 +133,7 @@ class Hand:
             self._parked[key_of(touch)] = touch
         live = any(touch.live for touch in touches)
         self._apart[live].append((tuple(map(key_of, touches)), failures))
+        self._apart_size[live] += len(touches)
 
     def next_batch(self, most: int, sweep: bool = True) -> Batch | None:
         """The next wallets to read, now flying: live first. `sweep`: these too.
@@ -146,6 +150,7 @@ class Hand:
             if apart and (self._apart_next or not ready):
                 self._apart_next = False
                 keys, failures = apart.popleft()
+                self._apart_size[live] -= len(keys)
                 return self._fly(tuple(self._parked.pop(key) for key in keys), live, failures)
             if ready:
                 self._apart_next = True
@@ -185,6 +190,16 @@ class Hand:
                 self._set_apart(self._merged_with_later(batch), batch.failures + 1)
             else:
                 self._pages.append(replace(batch.page, failures=batch.failures + 1))
+
+    def sift(self, batch: Batch, head: int, drops: Callable[[Touch], bool]) -> None:
+        """Part what can be read at `head` from what cannot yet; of the latter what `drops` says is let go."""
+        if not self._end_flight(batch):
+            return
+        touches = self._merged_with_later(batch)
+        early = tuple(touch for touch in touches if touch.need > head and not drops(touch))
+        for part in (tuple(touch for touch in touches if touch.need <= head), early):
+            if part:
+                self._set_apart(part, batch.failures)
 
     def split(self, batch: Batch, failures: int = 0) -> None:
         """The batch was refused: each half is asked for by itself. `failures`: how often that is to count as a failure of each."""

@@ -94,7 +94,7 @@ async def test_a_question_that_is_at_fault_is_not_held_against_the_endpoint(erro
 async def test_closings_ask_the_healthy_endpoints_in_turn() -> None:
     pool = pool_of(FakeClient(a=on_chain(1), b=on_chain(1), c=on_chain(1)))
     pool.failed(pool.endpoints[1], NodeBehind("late"))
-    assert [pool.turn(after).index for after in (-1, 0, 1, 2)] == [0, 2, 2, 0]
+    assert [(await pool.turn(after)).index for after in (-1, 0, 1, 2)] == [0, 2, 2, 0]
     assert [(await pool.stay(index)).index for index in (0, 1, 2)] == [0, 0, 2]
 
 

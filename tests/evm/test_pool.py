@@ -136,3 +136,12 @@ async def test_a_node_that_takes_no_batches_is_asked_one_by_one() -> None:
 
     client.post = refuse_batches  # type: ignore[method-assign]  # another node
     assert await pool_of(client).endpoints[0].batch([("m", [1]), ("m", [2])]) == ["0x1", "0x1"]
+
+
+@pytest.mark.parametrize(("asked", "least", "most"), [(0.0, 0.7, 1.0), (7.0, 7.0, 7.0), (1e9, 300.0, 300.0)])
+async def test_a_pause_that_is_asked_for_is_kept_within_reason(
+    asked: float, least: float, most: float, mock_clock: trio.testing.MockClock
+) -> None:
+    pool = pool_of(FakeClient(**{"http://a": on_chain(1)}))
+    pool.failed(pool.endpoints[0], Throttled("slow down", asked))
+    assert least <= pool.endpoints[0].down_until <= most

@@ -177,7 +177,7 @@ class Batcher:
                 hand.put_page(replace(half, failures=failures))
             return
         for touch in book.single_out(page, [page.wallets]):
-            hand.put(touch)
+            hand.put(replace(touch, suspect=True))
         book.finish_page(page, 0)
 
     async def _answers_others(self, endpoint: Endpoint, batch: Batch) -> bool:
@@ -208,18 +208,18 @@ class Batcher:
         asked = Asked(pin, branch, asked_at)
         if page is not None:
             with_page = partial(ports.reader.read_page, endpoint, pin, self._plans[page.asset], page.wallets.replace(",0x", "")[2:])
-            sums, gas = await self._pinned(endpoint, pin, with_page)
+            sums, gas, marked = await self._pinned(endpoint, pin, with_page)
             self._accepted(endpoint, batch, asked, gas)
-            await self._pass_on_page(batch, *page_reading(page, sums, asked))
+            await self._pass_on_page(batch, *page_reading(page, sums, asked), marked)
             return
         plan = [(self._plans[touch.asset], touch.wallet) for touch in batch.touches]
-        answer = await self._pinned(endpoint, pin, partial(ports.reader.read, endpoint, pin, plan))
+        answer = await self._pinned(endpoint, pin, partial(ports.reader.read, endpoint, pin, plan, batch.wide))
         self._accepted(endpoint, batch, asked, answer.gas)
         outcomes, alone = sort(batch, answer.values, asked)
         for outcome in outcomes:
             if isinstance(outcome, Reading):
                 ports.metrics.readings.labels(outcome.touch.asset).inc()
-        await self._pass_on(batch, outcomes, alone)
+        await self._pass_on(batch, outcomes, alone, answer.marked)
 
     def _accepted(self, endpoint: Endpoint, batch: Batch, asked: Asked, gas: Gas | None) -> None:
         self._ports.pool.ok(endpoint)
@@ -258,17 +258,21 @@ class Batcher:
         else:
             await self._set_aside(batch, error)
 
-    async def _pass_on(self, batch: Batch, outcomes: list[Outcome], alone: list[Touch]) -> None:
+    async def _pass_on(self, batch: Batch, outcomes: list[Outcome], alone: list[Touch], marked: bool = False) -> None:
         if outcomes:
             with self._ports.readings.lane(batch.live).inlet() as inlet, waiting_for_others():
                 await inlet.send(tuple(outcomes))
-        self._ports.hand.landed(batch, alone)
+        self._ports.hand.landed(batch, alone, marked)
 
-    async def _pass_on_page(self, batch: Batch, reading: PageReading, failed: list[str]) -> None:
-        """To whichever of the pages' writers has less to do. Who failed is asked for alone, and the page's errand waits for that too."""
+    async def _pass_on_page(self, batch: Batch, reading: PageReading, failed: list[str], marked: bool) -> None:
+        """To whichever of the pages' writers has less to do. Who failed is asked for apart, and the page's errand waits for that too."""
         self._ports.metrics.readings.labels(reading.page.asset).inc(reading.count)
-        for touch in self._ports.book.single_out(reading.page, failed):
-            self._ports.hand.put(touch)
+        touches = self._ports.book.single_out(reading.page, failed)
+        if marked:
+            self._ports.hand.put_together(touches)
+        else:
+            for touch in touches:
+                self._ports.hand.put(replace(touch, suspect=True))
         lane = min(self._ports.pages, key=lambda lane: lane.waiting())
         with lane.inlet() as inlet, waiting_for_others():
             await inlet.send(reading)

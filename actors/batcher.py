@@ -97,13 +97,16 @@ class Batcher:
     async def _dispatch(self, calls: trio.Nursery) -> None:
         ports = self._ports
         while not ports.draining:
-            sweep = self._free > 1 or ports.config.calls_in_flight == 1
+            wait = ports.budget.sweep_secs()
+            sweep = wait == 0 and (self._free > 1 or ports.config.calls_in_flight == 1)
             batch = ports.hand.next_batch(self._size.current, sweep) if self._free else None
             if batch is None:
-                await ports.hand_bell.wait()
+                with trio.move_on_after(wait or float("inf")):
+                    await ports.hand_bell.wait()
                 continue
             self._free -= 1
-            calls.start_soon(self._fly, batch)
+            with ports.budget.batch(batch.live):
+                calls.start_soon(self._fly, batch)
             for bell in self._room.values():
                 bell.ring()
 
@@ -140,6 +143,7 @@ class Batcher:
         else:
             pool.ok(endpoint)
             self._size.accepted(len(batch.touches))
+            self._ports.view.wallets_per_call = self._size.current
             for outcome in outcomes:
                 if isinstance(outcome, Reading):
                     self._ports.metrics.readings.labels(outcome.touch.asset).inc()

@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar
 
 import trio
 
+from actors.budget.gate import Budget
 from actors.config import AssetConfig, ChainConfig, SweeperConfig
 from actors.errand import Errand, ErrandBook
 from actors.errors import StoreDown
@@ -78,6 +79,7 @@ class ChainPorts:
     view: ChainView
     asset_views: dict[str, AssetView]
     metrics: Metrics
+    budget: Budget
     hand: Hand = field(default_factory=Hand)
     hand_bell: Bell = field(default_factory=Bell)
     draining: bool = False

@@ -14,6 +14,7 @@ from actors.config import AssetConfig
 from actors.errand import Errand
 from actors.log import get_logger
 from actors.messages import Touch
+from actors.pace import Pace, pace
 from actors.ports import ChainPorts
 from actors.progress import effort
 from actors.store import holders
@@ -50,8 +51,12 @@ class Sweeper:
                     self._ports.metrics.sweep_ticks_dropped.labels(self._asset.name).inc()
                 else:
                     nursery.start_soon(self._tick, busy)
-                due += self._ports.sweeper.interval_secs
+                due += self._pace().interval_secs
                 await trio.sleep_until(due)
+
+    def _pace(self) -> Pace:
+        sweeper = self._ports.sweeper
+        return pace(self._view.tracked_wallets, self._asset.target_age_secs, sweeper.interval_secs, sweeper.batch_size)
 
     async def _tick(self, busy: trio.CapacityLimiter) -> None:
         async with busy:

@@ -107,7 +107,7 @@ def test_placeholders_are_made_for_addresses_without_a_row_a_bounded_number_at_o
 def test_a_tick_takes_new_addresses_first_and_as_many_as_the_target_asks_for(side: Side) -> None:
     put_rows(side, GAMMA, [10, 30, 20])
     side.select([FOUR])
-    assert side.run(holders.select_tick, GAMMA, 30.0, 50) == [FOUR, TWO]
+    assert side.run(holders.select_tick, GAMMA, 30.0, 2) == [FOUR, TWO]
     assert side.run(holders.select_tick, replace(GAMMA, target_age_secs=0), 30.0, 3) == [FOUR, TWO, THREE]
 
 

@@ -47,7 +47,7 @@ class Metrics:
         self.throttled = make(Counter, "throttled_total", "Calls that a provider refused for their rate", "chain")
         self.window_units = make(Gauge, "window_units", "Units in the provider's rolling window", "chain")
         self.month_units = make(Gauge, "month_units", "Units of this month, of all processes", "chain")
-        self.month_cap = make(Gauge, "month_cap_units", "Units that a month may cost; 0: no cap", "chain")
+        self.month_cap_units = make(Gauge, "month_cap_units", "Units that a month may cost; 0: no cap", "chain")
         self.node_errors = make(Counter, "node_errors_total", "Errors of nodes by whose fault", "chain", "endpoint", "kind")
         self.touches = make(Counter, "touches_total", "Requests to read a wallet again", "asset", "lane")
         self.hints_dropped = make(Counter, "hints_dropped_total", "Hints dropped at a full lane", "chain")
@@ -98,7 +98,7 @@ class Metrics:
                 self.mailbox_messages.labels(mailbox["name"], lane).set(mailbox[lane])
         for budget in filter(None, (chain.budget() for chain in view.chains.values())):
             self.window_units.labels(budget["name"]).set(budget["window_units"])
-            self.month_cap.labels(budget["name"]).set(budget["month_cap"] or 0)
+            self.month_cap_units.labels(budget["name"]).set(budget["month_cap"] or 0)
             if budget["month_units"] is not None:
                 self.month_units.labels(budget["name"]).set(budget["month_units"])
         for asset in view.assets.values():

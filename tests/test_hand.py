@@ -175,3 +175,19 @@ def test_a_set_aside_wallet_that_comes_due_while_it_is_ready_is_read_once() -> N
     assert hand.next_batch(10) is None
     hand.landed(batch)
     assert len(hand) == 0
+
+
+def test_a_wallet_that_is_apart_in_the_sweep_passes_to_the_live_lane_with_an_event() -> None:
+    """The sweep may have to wait for a month's budget; the event's closing must not."""
+    hand = Hand()
+    hand.put(touch(A, live=False))
+    hand.put(touch(B, live=False))
+    batch = hand.next_batch(9)
+    assert batch is not None
+    hand.again(batch)
+    assert hand.next_batch(9, sweep=False) is None
+    hand.put(touch(B, 7, 1, event=7))
+    hurried = hand.next_batch(9, sweep=False)
+    assert hurried is not None
+    assert (hurried.live, hurried.failures, sorted(wallets(hurried))) == (True, 1, [A, B])
+    assert hand.next_batch(9) is None

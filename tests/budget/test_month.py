@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.budget.month import DAY, HOUR, LONGEST_WAIT_SECS, Allowance, MonthSpent, live_rate, month_of, sweep_rate
@@ -59,6 +59,7 @@ def test_a_first_hour_of_live_events_does_not_stand_for_the_month() -> None:
     assert live_rate(MonthSpent(0, 1000, 60, WHOLE)) == 1000 / DAY
 
 
+@settings(deadline=None, max_examples=30)
 @given(live_a_day=st.integers(0, 20_000), cap=st.integers(100_000, 1_000_000))
 def test_a_greedy_sweep_slows_before_the_cap_and_does_not_reach_it(live_a_day: int, cap: int) -> None:
     """A month in steps of an hour; the sweep takes whatever it may."""
@@ -74,10 +75,11 @@ def test_a_greedy_sweep_slows_before_the_cap_and_does_not_reach_it(live_a_day: i
             allowance.take(now, 26)
         sweep += taken
         live += live_a_day / 24
-    assert sweep + live <= max(cap, live) + 26 * 30 * 24
     if live_a_day * 30 < 0.9 * cap:
-        assert sweep + live > 0.85 * cap
+        assert 0.98 * cap < sweep + live <= cap + 26
         assert rates[-24] > 0
+    else:
+        assert sweep < 0.2 * cap
 
 
 def test_an_hours_worth_may_be_spent_at_once_and_then_it_comes_at_its_rate() -> None:

@@ -64,7 +64,8 @@ class Reorgs:
         if not set(found) <= set(orphaned):
             raise WrongBlock("contradicts itself about the blocks of its chain")
         await self._hear_others(endpoint, tip, orphaned)
-        await self._heal(endpoint, fork_of(everything, orphaned), orphaned, everything)
+        since = await self._ports.store.patiently(chain_store.asked_since, self._ports.config.name, orphaned)
+        await self._heal(endpoint, fork_of(everything, orphaned, since), orphaned, everything)
         return True
 
     async def _orphaned(self, endpoint: Endpoint, tip: Header, blocks: Sequence[Block]) -> list[Block]:
@@ -161,14 +162,19 @@ class Reorgs:
             log.info("repaired", asset=asset.name, rows=errand.requested)
 
 
-def fork_of(remembered: Sequence[Block], orphaned: Sequence[Block]) -> int:
-    """The newest remembered block that still stands below every orphaned one; where none does, the block before the oldest."""
+def fork_of(remembered: Sequence[Block], orphaned: Sequence[Block], since: int | None) -> int:
+    """The newest remembered block that still stands below every orphaned one; where none does, the block before the oldest.
+
+    It is not above `since`: an orphaned closing asked for the logs above that. A reading that came on the new branch before that closing
+    ended left a block that stands, but is none of the orphaned closing's own ancestors.
+    """
     oldest_orphan = min(orphaned)[0]
-    standing = [number for number, _ in remembered if number < oldest_orphan]
+    highest = oldest_orphan - 1 if since is None else min(since, oldest_orphan - 1)
+    standing = [number for number, _ in remembered if number <= highest]
     if standing:
         return max(standing)
-    log.error("the reorg is deeper than what is remembered: repairs begin at the oldest remembered block", block=oldest_orphan)
-    return oldest_orphan - 1
+    log.error("the reorg is deeper than what is remembered: repairs begin at the oldest remembered block", block=highest + 1)
+    return highest
 
 
 def _repair_touch(asset: str, row: RowState, fork: int, branch: int) -> Touch:

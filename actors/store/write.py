@@ -169,8 +169,9 @@ class _Write:
 
     def _remember_closings(self, moved: Sequence[Move]) -> None:
         for name in sorted({move.chain for move in moved}):
-            ends = [(m.target.last_block, m.block_hash) for m in moved if m.chain == name and m.block_hash is not None]
-            chain.remember(self._conn, name, [(number, value) for number, value in ends if value is not None])
+            for move in moved:
+                if move.chain == name and move.block_hash is not None:
+                    chain.remember(self._conn, name, [(move.target.last_block, move.block_hash)], since=move.expect.last_block)
             own = {asset.checkpoint for asset in self._assets.values() if asset.chain == name}
             marks = checkpoint.load_many(self._conn, sorted(own)).values()
             if marks:

@@ -32,6 +32,7 @@ UNITS: dict[Callable[..., Any], Callable[..., Any]] = {
     chain.newest_at_or_below: units.newest_at_or_below,
     chain.forget: units.forget,
     chain.remember: units.remember,
+    chain.asked_since: units.asked_since,
     chain.prune: units.prune,
     chain.reorg: units.reorg,
     checkpoint.load: units.load,

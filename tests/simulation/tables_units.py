@@ -14,7 +14,7 @@ from actors.store import holders as real_holders
 from actors.store.chain import KEPT_CLOSINGS
 from actors.store.holders import RowState, is_query, tick_size
 from actors.store.set_aside import Due
-from tests.simulation.tables_contents import PLACEHOLDER, Block, Contents, Lease, Row, Spend
+from tests.simulation.tables_contents import PLACEHOLDER, Block, Contents, Lease, Row, Seen, Spend
 
 ZERO = bytes(20)
 
@@ -42,17 +42,25 @@ def newest_at_or_below(c: Contents, chain: str, number: int, limit: int = KEPT_C
     return sorted(found, key=lambda block: (-block[0], block[1]))[:limit]
 
 
-def remember(c: Contents, chain: str, blocks: Iterable[Block]) -> None:
+def asked_since(c: Contents, chain: str, ends: Iterable[Block]) -> int | None:
+    """As `chain.asked_since`."""
+    found = (c.blocks(chain).get(block) for block in ends)
+    return min((seen.since for seen in found if seen is not None and seen.since is not None), default=None)
+
+
+def remember(c: Contents, chain: str, blocks: Iterable[Block], since: int | None = None) -> None:
     """As `chain.remember`."""
     for block in blocks:
-        c.blocks(chain)[block] = c.chains.get(chain, 0)
+        before = c.blocks(chain).get(block)
+        known = [one for one in (since, before and before.since) if one is not None]
+        c.blocks(chain)[block] = Seen(c.chains.get(chain, 0), min(known, default=None))
 
 
 def forget(c: Contents, chain: str, blocks: Iterable[Block], of_branch: int) -> None:
     """As `chain.forget`: a block that was seen on this very branch stays."""
     if branch(c, chain) == of_branch:
         for block in set(blocks) & set(c.blocks(chain)):
-            if c.blocks(chain)[block] < of_branch:
+            if c.blocks(chain)[block].branch < of_branch:
                 del c.blocks(chain)[block]
 
 

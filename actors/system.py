@@ -1,6 +1,7 @@
 """The whole on one page: which actors there are, which mailboxes join them, and what each is handed.
 
-server ← everything · bookkeeper ← what calls cost · writer ← readings ← batcher (a chain) ← touches ← sweeper (an asset), subscriber (a chain) · chaos
+server ← everything · bookkeeper ← what calls cost · chaos
+writer ← readings ← batcher (a chain) ← touches ← sweeper (an asset), subscriber (a chain)
 """
 
 from __future__ import annotations

@@ -56,7 +56,9 @@ async def test_what_is_spent_is_booked_every_few_seconds_and_at_a_clean_stop(aut
         await trio.sleep(BOOK_EVERY_SECS)
         assert (office.booked(), budget.tally.units) == (1, 0)
         budget.note("eth_call")
+        began = trio.current_time()
         await supervisor.stop(10)
+    assert trio.current_time() - began < 1
     assert (office.booked(), budget.tally.units) == (2, 0)
 
 

@@ -59,6 +59,24 @@ async def test_who_came_first_is_served_first(autojump_clock: trio.testing.MockC
     assert served == list(range(30))
 
 
+async def test_a_cheap_call_does_not_overtake_a_dear_one_that_waits(autojump_clock: trio.testing.MockClock) -> None:
+    limited, served = budget(limit=26), list[str]()
+
+    async def ask(method: str) -> None:
+        await limited.pay([method])
+        served.append(method)
+
+    for _ in range(9):
+        await limited.pay(CALL)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(ask, "eth_getLogs")
+        await trio.sleep(1)
+        for method in ("eth_call", "eth_getLogs"):  # the first finds no room, the second would
+            nursery.start_soon(ask, method)
+            await trio.sleep(0.1)
+    assert served == ["eth_getLogs", "eth_call", "eth_getLogs"]
+
+
 async def test_a_caller_that_is_killed_while_it_waits_leaves_nothing_behind(autojump_clock: trio.testing.MockClock) -> None:
     limited = budget(limit=26)
     for _ in range(10):

@@ -34,6 +34,17 @@ create table if not exists trueup_leases (
     until timestamptz not null
 );
 
+-- What calls to nodes have cost, in the provider's units; `day` is UTC's.
+create table if not exists trueup_spend (
+    chain text not null,
+    day date not null,
+    actor text not null,
+    method text not null,
+    calls bigint not null,
+    units bigint not null,
+    primary key (chain, day, actor, method)
+);
+
 -- part: checkpoints
 create table if not exists eth_indexer_checkpoints (
     name text primary key,

@@ -74,14 +74,17 @@ class Batcher:
     async def _dispatch(self, calls: trio.Nursery) -> None:
         ports = self._ports
         while not ports.draining:
-            sweep = self._free > 1 or ports.config.calls_in_flight == 1
+            wait = ports.budget.sweep_secs()
+            sweep = wait == 0 and (self._free > 1 or ports.config.calls_in_flight == 1)
             most = ports.size_for(ports.pool.preferred()).current
             batch = ports.hand.next_batch(most, sweep) if self._free else None
             if batch is None:
-                await ports.hand_bell.wait()
+                with trio.move_on_after(wait or float("inf")):
+                    await ports.hand_bell.wait()
                 continue
             self._free -= 1
-            calls.start_soon(self._fly, batch)
+            with ports.budget.batch(batch.live):
+                calls.start_soon(self._fly, batch)
             for bell in self._room.values():
                 bell.ring()
 
@@ -223,7 +226,9 @@ class Batcher:
 
     def _accepted(self, endpoint: Endpoint, batch: Batch, asked: Asked, gas: Gas | None) -> None:
         self._ports.pool.ok(endpoint)
-        self._ports.size_for(endpoint).accepted(batch.count, trio.current_time() - asked.at, gas)
+        size = self._ports.size_for(endpoint)
+        size.accepted(batch.count, trio.current_time() - asked.at, gas)
+        self._ports.view.wallets_per_call = size.current
 
     async def _pinned(self, endpoint: Endpoint, pin: Pin, ask: Callable[[], Awaitable[T]]) -> T:
         """What is answered at the pin. Raises OrphanedBlock or WrongBlock where the node has another block at its number."""

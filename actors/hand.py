@@ -113,6 +113,8 @@ class Hand:
             self._put_later(key, touch)
         elif key in self._parked:
             self._parked[key] = merge(self._parked[key], touch)
+            if touch.live:
+                self._hurry(key)
         elif touch.suspect:
             ready = self._ready[True].pop(key, None) or self._ready[False].pop(key, None)
             self._set_apart((touch if ready is None else merge(ready, touch),), 0)
@@ -150,6 +152,14 @@ class Hand:
         live = any(touch.live for touch in touches)
         self._apart[live].append((tuple(map(key_of, touches)), failures, wide))
         self._apart_size[live] += len(touches)
+
+    def _hurry(self, key: Key) -> None:
+        """A wallet of the sweep is wanted by an event, too: those that it is apart with pass to the live lane."""
+        for group in [group for group in self._apart[False] if key in group[0]]:
+            for live, step in ((False, -1), (True, 1)):
+                self._apart_size[live] += step * len(group[0])
+            self._apart[False].remove(group)
+            self._apart[True].append(group)
 
     def next_batch(self, most: int, sweep: bool = True) -> Batch | None:
         """The next wallets to read, now flying: live first. `sweep`: these too.

@@ -119,6 +119,8 @@ def status(view: ServiceView, now: float) -> dict[str, Any]:
         "endpoints": [_endpoint(chain, each, now) for chain in view.chains.values() for each in chain.endpoints()],
         "assets": [_asset(asset, now) for asset in view.assets.values()],
         "mailboxes": [dict(mailbox) for mailbox in view.mailboxes()],
+        "budgets": [shown for chain in view.chains.values() if (shown := chain.budget())],
+        "forecasts": [shown for asset in view.assets.values() if (shown := asset.forecast())],
     }
 
 

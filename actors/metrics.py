@@ -42,6 +42,12 @@ class Metrics:
         self.actor_restarts = make(Counter, "actor_restarts_total", "Restarts of an actor", "actor", "cause")
         self.actor_up = make(Gauge, "actor_up", "1 while the actor runs", "actor")
         self.requests = make(Counter, "requests_total", "Requests to nodes", "chain", "endpoint", "method")
+        self.rpc_calls = make(Counter, "rpc_calls_total", "Calls to nodes and pushed notifications", "chain", "actor", "method")
+        self.rpc_units = make(Counter, "rpc_units_total", "Their cost in the provider's units", "chain", "actor", "method")
+        self.throttled = make(Counter, "throttled_total", "Calls that a provider refused for their rate", "chain")
+        self.window_units = make(Gauge, "window_units", "Units in the provider's rolling window", "chain")
+        self.month_units = make(Gauge, "month_units", "Units of this month, of all processes", "chain")
+        self.month_cap_units = make(Gauge, "month_cap_units", "Units that a month may cost; 0: no cap", "chain")
         self.node_errors = make(Counter, "node_errors_total", "Errors of nodes by whose fault", "chain", "endpoint", "kind")
         self.touches = make(Counter, "touches_total", "Requests to read a wallet again", "asset", "lane")
         self.hints_dropped = make(Counter, "hints_dropped_total", "Hints dropped at a full lane", "chain")
@@ -70,7 +76,7 @@ class Metrics:
     def expect(self, chains: Iterable[str], assets: Iterable[str]) -> None:
         """Show a 0 for what has not happened yet: a rate over a series that is not there is no 0."""
         for chain in chains:
-            for counter in (self.hints_dropped, self.logs_withheld, self.reorgs, self.reconnects):
+            for counter in (self.hints_dropped, self.logs_withheld, self.reorgs, self.reconnects, self.throttled):
                 counter.labels(chain)
         for asset in assets:
             for lane in LANES:
@@ -90,6 +96,11 @@ class Metrics:
         for mailbox in view.mailboxes():
             for lane in LANES:
                 self.mailbox_messages.labels(mailbox["name"], lane).set(mailbox[lane])
+        for budget in filter(None, (chain.budget() for chain in view.chains.values())):
+            self.window_units.labels(budget["name"]).set(budget["window_units"])
+            self.month_cap_units.labels(budget["name"]).set(budget["month_cap"] or 0)
+            if budget["month_units"] is not None:
+                self.month_units.labels(budget["name"]).set(budget["month_units"])
         for asset in view.assets.values():
             self.set_aside.labels(asset.name).set(asset.set_aside)
 

@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar
 
 import trio
 
+from actors.budget.gate import Budget
 from actors.config import AssetConfig, ChainConfig, SweeperConfig
 from actors.errand import Errand, ErrandBook
 from actors.errors import StoreDown
@@ -82,6 +83,7 @@ class ChainPorts:
     asset_views: dict[str, AssetView]
     metrics: Metrics
     reader: Reader
+    budget: Budget
     sizes: dict[tuple[int, str], CallSize] = field(default_factory=dict)
     hand: Hand = field(default_factory=Hand)
     hand_bell: Bell = field(default_factory=Bell)

@@ -104,7 +104,7 @@ class Socket:
         view = self._ports.view
         try:
             with trio.CancelScope() as self._session_scope:
-                async with open_session(url, self._ports.connect) as session:
+                async with open_session(url, self._ports.connect, self._ports.budget.note) as session:
                     await self._session(session)
         except NodeError as error:
             log.warning("socket failed", chain=self._ports.config.name, reason=str(error))

@@ -17,6 +17,7 @@ from typing import Any, Literal, Protocol
 
 import trio
 
+from actors.budget.spender import spend_as
 from actors.errors import TrueupError
 from actors.progress import Efforts, account_to
 
@@ -196,6 +197,7 @@ class Supervisor:
 
     async def _keep(self, child: Child, *, task_status: trio.TaskStatus[None]) -> None:
         account_to(child.efforts)
+        spend_as(child.spec.name)
         outer: trio.TaskStatus[None] | None = task_status
         try:
             while not child.stopping:

@@ -14,6 +14,7 @@ from actors.config import AssetConfig
 from actors.errand import Errand
 from actors.lap import Lap, go
 from actors.log import get_logger
+from actors.pace import Pace, pace
 from actors.ports import ChainPorts
 from actors.progress import effort
 from actors.store import holders
@@ -51,7 +52,7 @@ class Sweeper:
                     self._ports.metrics.sweep_ticks_dropped.labels(self._asset.name).inc()
                 else:
                     nursery.start_soon(self._tick, busy)
-                due += self._ports.sweeper.interval_secs
+                due += self._pace().interval_secs
                 await trio.sleep_until(due)
 
     async def _resume(self, left: list[Errand], busy: trio.CapacityLimiter) -> None:
@@ -60,6 +61,10 @@ class Sweeper:
             for errand in left:
                 await self._ports.see_through(errand, live=False)
             self._completed(sum(errand.requested for errand in left), sum(errand.updated for errand in left))
+
+    def _pace(self) -> Pace:
+        sweeper = self._ports.sweeper
+        return pace(self._view.tracked_wallets, self._asset.target_age_secs, sweeper.interval_secs, sweeper.batch_size)
 
     async def _tick(self, busy: trio.CapacityLimiter) -> None:
         """The first page is selected from the oldest row on, so that each tick finds rows that were put in behind the last one."""

@@ -1,6 +1,7 @@
 """The whole on one page: which actors there are, which mailboxes join them, and what each is handed.
 
-server ← everything · writer ← readings ← batcher (a chain) ← touches ← sweeper (an asset), subscriber (a chain) · chaos
+server ← everything · bookkeeper ← what calls cost · chaos
+writer ← readings ← batcher (a chain) ← touches ← sweeper (an asset), subscriber (a chain)
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from typing import Any
 
 import trio
 
-from actors import chaos, server
+from actors import bookkeeper, chaos, server
 from actors.batcher import Batcher
+from actors.budget.setup import budget_of
 from actors.config import AssetConfig, ChainConfig, Config
 from actors.errand import ErrandBook
 from actors.errors import ConfigError, StoreDown
@@ -67,7 +69,7 @@ class System:
 
     def __post_init__(self) -> None:
         self.view = ServiceView(chains={}, assets={})
-        names = ("following", "sweeping", "writing", "writing-sweep", "writing-pages", "roles")
+        names = ("following", "sweeping", "writing", "writing-sweep", "writing-pages", "roles", "spending")
         self.databases = {name: self.database(self.config.database.url, name) for name in names}
         self.stores = {name: Store(database, self.view) for name, database in self.databases.items()}
         self.chains = {chain.name: self._chain(chain) for chain in self.config.chains}
@@ -82,6 +84,7 @@ class System:
         pool.name = chain.name
         view = ChainView(chain.name, rpc_configured=bool(chain.http), ws_configured=bool(chain.ws))
         view.endpoints = lambda: pool.endpoints
+        view.wallets_per_call = min(view.wallets_per_call, chain.holders_per_call)
         self.view.chains[chain.name] = view
         every = chain.confirm_secs if chain.ws else chain.poll_interval_secs
         views = {n: AssetView(n, chain.name, follows=bool(a.triggers), closes_every_secs=every) for n, a in assets.items()}
@@ -103,6 +106,7 @@ class System:
             asset_views=views,
             metrics=self.metrics,
             reader=Reader(chain.chain_id, chain.multicall3, chain.reads),
+            budget=budget_of(chain, self.config, pool, self.metrics, self.view),
         )
 
     def _actors(self) -> list[dict[str, Any]]:
@@ -118,6 +122,10 @@ class System:
     def specs(self, sources: list[ChildSpec]) -> list[ChildSpec]:
         """The children in start order: consumers first, then `sources`, whatever makes touches."""
         specs = [ChildSpec("server", self._serve)] if self.config.server.bind else []
+        # Stopped last, when nobody spends any more.
+        budgets, drained = [ports.budget for ports in self.chains.values()], trio.Event()
+        keep = partial(bookkeeper.run, budgets, self.stores["spending"], drained)
+        specs.append(ChildSpec("bookkeeper", keep, drain=drained.set))
         specs.append(ChildSpec("writer", self._write, drain=self._drain_writer))
         for name, ports in self.chains.items():
             batch = partial(_run_batcher, ports)

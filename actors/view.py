@@ -39,11 +39,16 @@ def _nothing() -> list[Any]:
     return []
 
 
+def _none() -> None:
+    return None
+
+
 @dataclass
 class ChainView:
     """One chain. Without `ws_configured` it is connected while one of its endpoints is up.
 
     `leads`: this process is the chain's subscriber; else another copy is, and what is shown of closings is what Postgres says.
+    `wallets_per_call`: how many the batcher puts into one call now. `budget` and an asset's `forecast` give what is shown of them.
     """
 
     name: str
@@ -57,6 +62,8 @@ class ChainView:
     last_push_at: float | None = None
     last_error: str | None = None
     endpoints: Callable[[], Sequence[EndpointFacts]] = _nothing
+    wallets_per_call: int = 200
+    budget: Callable[[], dict[str, Any] | None] = _none
 
     def up(self, now: float) -> list[EndpointFacts]:
         """The endpoints that may be asked now."""
@@ -88,6 +95,7 @@ class AssetView:
     tick_requested: int = 0
     tick_updated: int = 0
     last_tick_at: datetime | None = None
+    forecast: Callable[[], dict[str, Any] | None] = _none
 
 
 @dataclass

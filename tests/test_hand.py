@@ -243,3 +243,19 @@ def test_a_mailbox_is_left_alone_while_pages_wait() -> None:
         hand.put_page(page(number))
     assert not hand.has_room(False)
     assert hand.has_room(True)
+
+
+def test_a_wallet_that_is_apart_in_the_sweep_passes_to_the_live_lane_with_an_event() -> None:
+    """The sweep may have to wait for a month's budget; the event's closing must not."""
+    hand = Hand()
+    hand.put(touch(A, live=False))
+    hand.put(touch(B, live=False))
+    batch = hand.next_batch(9)
+    assert batch is not None
+    hand.again(batch)
+    assert hand.next_batch(9, sweep=False) is None
+    hand.put(touch(B, 7, 1, event=7))
+    hurried = hand.next_batch(9, sweep=False)
+    assert hurried is not None
+    assert (hurried.live, hurried.failures, sorted(wallets(hurried))) == (True, 1, [A, B])
+    assert hand.next_batch(9) is None

@@ -200,3 +200,13 @@ def test_the_status_lists_objects_with_their_names_and_is_json() -> None:
     asset = status["assets"][0]
     assert (asset["name"], asset["checkpoint_block"], asset["confirmed"]) == ("AUDIO", 118, 110)
     assert asset["last_event_at"] == "2026-01-02T03:03:55.000Z"
+
+
+def test_the_status_has_each_chains_budget_and_each_assets_forecast() -> None:
+    view = healthy()
+    assert (health.status(view, NOW)["budgets"], health.status(view, NOW)["forecasts"]) == ([], [])
+    view.chains["ethereum"].budget = lambda: {"name": "ethereum", "window_units": 52}
+    view.assets["AUDIO"].forecast = lambda: {"name": "AUDIO", "calls": 630}
+    status = health.status(view, NOW)
+    assert status["budgets"] == [{"name": "ethereum", "window_units": 52}]
+    assert status["forecasts"] == [{"name": "AUDIO", "calls": 630}]

@@ -24,6 +24,9 @@ def samples(metrics: Metrics) -> dict[tuple[str, ...], float]:
 COUNTERS = {
     "actor_restarts": ("actor", "cause"),
     "requests": ("chain", "endpoint", "method"),
+    "rpc_calls": ("chain", "actor", "method"),
+    "rpc_units": ("chain", "actor", "method"),
+    "throttled": ("chain",),
     "node_errors": ("chain", "endpoint", "kind"),
     "touches": ("asset", "lane"),
     "hints_dropped": ("chain",),
@@ -42,6 +45,9 @@ GAUGES = {
     "set_aside": ("asset",),
     "checkpoint_block": ("asset", "mark"),
     "head_block": ("chain",),
+    "window_units": ("chain",),
+    "month_units": ("chain",),
+    "month_cap_units": ("chain",),
     "mailbox_messages": ("mailbox", "lane"),
 }
 
@@ -105,3 +111,16 @@ def test_a_scrape_shows_what_the_view_knows() -> None:
     assert seen["trueup_mailbox_messages", "live", "readings"] == 3
     assert seen["trueup_mailbox_messages", "sweep", "readings"] == 1
     assert seen["trueup_set_aside", "AUDIO"] == 4
+
+
+def test_a_scrape_shows_the_window_and_the_month() -> None:
+    metrics, view = Metrics(), healthy()
+    view.chains["ethereum"].budget = lambda: {"name": "ethereum", "window_units": 52, "month_units": None, "month_cap": None}
+    metrics.observe(view)
+    seen = samples(metrics)
+    assert (seen["trueup_window_units", "ethereum"], seen["trueup_month_cap_units", "ethereum"]) == (52, 0)
+    assert ("trueup_month_units", "ethereum") not in seen
+    view.chains["ethereum"].budget = lambda: {"name": "ethereum", "window_units": 0, "month_units": 900, "month_cap": 1000}
+    metrics.observe(view)
+    seen = samples(metrics)
+    assert (seen["trueup_month_units", "ethereum"], seen["trueup_month_cap_units", "ethereum"]) == (900, 1000)

@@ -5,6 +5,7 @@
 
 from actors.config.keys import (
     AssetConfig,
+    BudgetConfig,
     ChainConfig,
     ChaosConfig,
     Config,
@@ -19,6 +20,7 @@ from actors.config.show import show
 
 __all__ = [
     "AssetConfig",
+    "BudgetConfig",
     "ChainConfig",
     "ChaosConfig",
     "Config",

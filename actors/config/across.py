@@ -19,6 +19,7 @@ def check(config: Config, place: Place) -> None:
     _once("asset", "table", ((bare_table(asset.table), asset.table) for asset in config.assets), place)
     _once("asset", "checkpoint", ((asset.checkpoint, asset.checkpoint) for asset in config.assets), place)
     _chains_exist(config, place)
+    _prices_exist(config, place)
     _pairs(config, place)
 
 
@@ -37,6 +38,14 @@ def _chains_exist(config: Config, place: Place) -> None:
         if asset.chain not in names:
             here = place.at("asset").entry(index).at("chain")
             raise here.wrong("the name of a [[chain]]", f'"{asset.chain}", {nearest(asset.chain, names)}')
+
+
+def _prices_exist(config: Config, place: Place) -> None:
+    for index, chain in enumerate(config.chains):
+        if chain.prices not in config.prices:
+            here = place.at("chain").entry(index).at("prices")
+            file = config.budget.prices_file or "the price file"
+            raise here.wrong(f"a table of {file}", f'"{chain.prices}", {nearest(chain.prices, list(config.prices))}')
 
 
 def _pairs(config: Config, place: Place) -> None:

@@ -8,12 +8,13 @@ error). A key without a default is required.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, TypeVar
 
-from actors.config import checks
+from actors.budget.prices import Prices
+from actors.config import checks, prices
 from actors.errors import ConfigError
 from actors.evm.logs import Trigger
 from actors.evm.source import Source
@@ -22,6 +23,7 @@ MULTICALL3 = bytes.fromhex("cA11bde05977b3631167028862bE2a173976CA11")
 ADDRESS_TABLES = ("user_wallet_addresses", "operation_wallet_addresses", "wallets", "wallet_balances")
 LONGEST_SECS = 1e9
 LARGEST = 2**31 - 1
+MOST_UNITS = 10**15
 
 
 def key(default: Any = dataclasses.MISSING, *, secret: bool = False, **metadata: Any) -> Any:
@@ -73,7 +75,10 @@ class ChainConfig:
     calls_in_flight: int = count(4, high=1000)
     reads: str = key("auto", choices=("auto", "packed", "multicall3", "deployless", "single"))
     multicall3: bytes = text(checks.address, MULTICALL3)
-    compute_units_per_sec: int = key(0, choices=(0,))
+    prices: str = text(checks.name, "plain")
+    compute_units_per_sec: int = count(0, low=0)
+    compute_units_per_month: int = count(0, low=0, high=MOST_UNITS)
+    month_starts_on: int = count(1, high=28)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +94,11 @@ class AssetConfig:
     track: str = text(checks.track, "discover")
     target_age_secs: float = secs(0, zero=True)
     calls: tuple[str, ...] = dataclasses.field(default=(), compare=False, metadata={"derived": True})
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetConfig:
+    prices_file: str = key("")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,17 +135,19 @@ class ChaosConfig:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """The whole config. `path` is the file it is from."""
+    """The whole config. `path` is the file it is from, `prices` the price file's tables by name."""
 
     database: DatabaseConfig
     chains: tuple[ChainConfig, ...]
     assets: tuple[AssetConfig, ...]
     server: ServerConfig = ServerConfig()
+    budget: BudgetConfig = BudgetConfig()
     sweeper: SweeperConfig = SweeperConfig()
     ledger: LedgerConfig = LedgerConfig()
     supervisor: SupervisorConfig = SupervisorConfig()
     chaos: ChaosConfig = ChaosConfig()
     path: str = ""
+    prices: Mapping[str, Prices] = dataclasses.field(default_factory=prices.shipped, compare=False, repr=False)
 
     def chain(self, name: str) -> ChainConfig:
         return _named("chain", self.chains, name)
@@ -151,6 +163,7 @@ class Config:
 TABLES: dict[str, type[Any]] = {
     "database": DatabaseConfig,
     "server": ServerConfig,
+    "budget": BudgetConfig,
     "sweeper": SweeperConfig,
     "ledger": LedgerConfig,
     "supervisor": SupervisorConfig,

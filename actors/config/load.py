@@ -6,12 +6,13 @@ import dataclasses
 import math
 import operator
 import os
-import tomllib
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any, get_type_hints
 
-from actors.config import across, environment, sources
+from actors.config import across, environment, prices, sources
 from actors.config.checks import Unexpected
+from actors.config.file import parse, read
 from actors.config.keys import ARRAYS, TABLES, AssetConfig, Config, keys_of, nearest
 from actors.config.place import Place, kind_of, shown
 
@@ -37,33 +38,10 @@ def load(path: str | os.PathLike[str], env: Mapping[str, str] | None = None) -> 
     document = parse(read(place), place)
     place = environment.override(document, env, place)
     config = build(environment.expand(document, env, place), place)
+    if named := config.budget.prices_file:
+        config = dataclasses.replace(config, prices=prices.load(Path(path).parent / named))
     across.check(config, place)
     return config
-
-
-def read(place: Place) -> str:
-    try:
-        with open(place.file, "rb") as file:
-            raw = file.read()
-        return raw.decode("utf-8-sig").replace("\r\n", "\n")
-    except FileNotFoundError:
-        raise place.error("no such file") from None
-    except OSError as error:
-        raise place.error(f"cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        line = error.object.count(b"\n", 0, error.start) + 1
-        raise place.error(f"line {line}: expected UTF-8 text") from None
-
-
-def parse(text: str, place: Place) -> dict[str, Any]:
-    try:
-        return tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
-        what, _, where = str(error).rpartition(" (at ")
-        if where.startswith("line "):
-            raise place.error(f"{where.rstrip(')')}: not TOML: {what}") from None
-        last = text.count("\n") + 1
-        raise place.error(f"line {last}: not TOML: {what or error}") from None
 
 
 def build(document: dict[str, Any], place: Place) -> Config:

@@ -19,6 +19,7 @@ from actors.errors import BadAnswer, ConfigError, NodeBehind, NodeError, Permane
 from actors.evm import jsonrpc
 from actors.evm.block import Header
 from actors.evm.faults import classify
+from actors.evm.meter import Free, Meter, note_refusals, noting_refusals
 from actors.progress import beat
 
 DOWN_SECS = (1.0, 30.0)
@@ -58,6 +59,7 @@ class Endpoint:
         self.down_until = float("-inf")
         self.failures = self.requests = 0
         self.on_request: Callable[[str, str], object] = lambda name, method: None
+        self.meter: Meter = Free()
 
     async def call(self, method: str, params: Sequence[Any]) -> Any:
         """One call's result. Raises a NodeError; WrongChain where the endpoint turns out to be on another chain."""
@@ -74,9 +76,10 @@ class Endpoint:
 
     async def _call(self, method: str, params: Sequence[Any]) -> Any:
         number = next(self._ids)
-        self._count(method)
-        answer = await self._post(jsonrpc.encode(jsonrpc.request(number, method, params)), method)
-        return jsonrpc.result(answer, number, method)
+        await self._pay([method])
+        with noting_refusals(self.meter):
+            answer = await self._post(jsonrpc.encode(jsonrpc.request(number, method, params)), method)
+            return jsonrpc.result(answer, number, method)
 
     async def batch(self, calls: Sequence[tuple[str, list[Any]]]) -> list[Any]:
         """Results in order; a failing item is a NodeError in its slot. A node that takes no batches is asked one by one."""
@@ -90,11 +93,13 @@ class Endpoint:
         if self.batches and len(calls) > 1:
             numbers = [next(self._ids) for _ in calls]
             methods = [method for method, _ in calls]
-            for method in methods:
-                self._count(method)
+            await self._pay(methods)
             items = [jsonrpc.request(n, method, params) for n, (method, params) in zip(numbers, calls, strict=True)]
             try:
-                return jsonrpc.results(await self._post(jsonrpc.encode(items), "batch"), numbers, methods)
+                with noting_refusals(self.meter):
+                    found = jsonrpc.results(await self._post(jsonrpc.encode(items), "batch"), numbers, methods)
+                note_refusals(self.meter, found)
+                return found
             except (TooLarge, Permanent, BadAnswer):
                 self.batches = False
         return [await self._single(method, params) for method, params in calls]
@@ -129,9 +134,11 @@ class Endpoint:
             code, message = None, f"status {status}"
         return classify(code, message, None, status, retry_after, method)
 
-    def _count(self, method: str) -> None:
-        self.requests += 1
-        self.on_request(self.name, method)
+    async def _pay(self, methods: Sequence[str]) -> None:
+        await self.meter.pay(methods)
+        for method in methods:
+            self.requests += 1
+            self.on_request(self.name, method)
 
     async def header(self, at: int | str) -> Header | None:
         """The header at a number, `latest`, or a hash `0x…`; None where the node has none."""
@@ -177,6 +184,11 @@ class Pool:
     def on_request(self, hook: Callable[[str, str], object]) -> None:
         for endpoint in self.endpoints:
             endpoint.on_request = hook
+
+    def metered_by(self, meter: Meter) -> None:
+        """Each request of each endpoint passes it."""
+        for endpoint in self.endpoints:
+            endpoint.meter = meter
 
     def _up(self, exclude: Container[Endpoint] = ()) -> list[Endpoint]:
         now = self._now()

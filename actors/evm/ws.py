@@ -39,10 +39,10 @@ Connect = Callable[[str], AbstractAsyncContextManager[Wire]]
 
 
 class Session:
-    """See the module. `connection_id` is unique in the process."""
+    """See the module. `connection_id` is unique in the process; `on_traffic` hears the method of each request and notification."""
 
-    def __init__(self, connection: Wire) -> None:
-        self._connection = connection
+    def __init__(self, connection: Wire, on_traffic: Callable[[str], object]) -> None:
+        self._connection, self._on_traffic = connection, on_traffic
         self._ids = itertools.count(1)
         self._answers: dict[int, Any] = {}
         self._arrived: dict[int, trio.Event] = {}
@@ -53,6 +53,7 @@ class Session:
     async def request(self, method: str, params: list[Any]) -> Any:
         """One call's result. Raises a NodeError."""
         number = next(self._ids)
+        self._on_traffic(method)
         self._arrived[number] = trio.Event()
         try:
             with trio.move_on_after(REQUEST_SECS) as late:
@@ -82,6 +83,7 @@ class Session:
             if not isinstance(message, dict):
                 raise BadAnswer("the socket sent no object")
             if message.get("method") == "eth_subscription":
+                self._on_traffic("eth_subscription")
                 self._take_note(message.get("params"))
             elif (number := message.get("id")) in self._arrived:
                 self._answers[number] = message
@@ -119,12 +121,14 @@ async def connect(url: str) -> AsyncIterator[Wire]:
 
 
 @asynccontextmanager
-async def open_session(url: str, connect: Connect = connect) -> AsyncIterator[Session]:
+async def open_session(
+    url: str, connect: Connect = connect, on_traffic: Callable[[str], object] = lambda method: None
+) -> AsyncIterator[Session]:
     """Connect; leave it by whatever ends the body or the connection. Raises Transient or another NodeError, plain."""
     fault: BaseException | None = None
     try:
         async with connect(url) as connection, trio.open_nursery() as nursery:
-            session = Session(connection)
+            session = Session(connection, on_traffic)
             nursery.start_soon(session._receive_forever)
             nursery.start_soon(session._ping_forever)
             yield session

@@ -7,7 +7,6 @@ addresses in any case.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +15,7 @@ from typing import Any
 from psycopg import sql
 
 from actors.config import AssetConfig
+from actors.pace import pace
 from actors.store.arrays import from_text, literal, text
 from actors.store.names import table
 from actors.store.postgres import Conn
@@ -94,9 +94,7 @@ def _state(row: Sequence[Any]) -> RowState:
 
 def tick_size(rows: int, interval_secs: float, target_age_secs: float, batch_size: int) -> int:
     """How many rows one tick reads: the config's number, or what renews `rows` within the target age."""
-    if not target_age_secs:
-        return batch_size
-    return max(1, math.ceil(rows * interval_secs / target_age_secs))
+    return pace(rows, target_age_secs, interval_secs, batch_size).rows
 
 
 def prepare_tick(conn: Conn, asset: AssetConfig, interval_secs: float, batch_size: int) -> int:

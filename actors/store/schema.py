@@ -29,6 +29,7 @@ COLUMNS = {
     "trueup_blocks": ("chain", "number", "hash", "branch", "since"),
     "trueup_set_aside": ("table_name", "row_key", "block", "error", "attempts", "next_attempt"),
     "trueup_leases": ("role", "holder", "until"),
+    "trueup_spend": ("chain", "day", "actor", "method", "calls", "units"),
 }
 HOLDER_COLUMNS = ("wallet", "balance", "blocknumber", "updated_at", "read_block")
 # Two inits at once: whoever comes second finds what the first one made.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -145,3 +145,63 @@ async def test_a_pause_that_is_asked_for_is_kept_within_reason(
     pool = pool_of(FakeClient(**{"http://a": on_chain(1)}))
     pool.failed(pool.endpoints[0], Throttled("slow down", asked))
     assert least <= pool.endpoints[0].down_until <= most
+
+
+class Counting:
+    """A meter that notes what it is told."""
+
+    def __init__(self) -> None:
+        self.paid: list[list[str]] = []
+        self.refusals: list[float | None] = []
+
+    async def pay(self, methods: Sequence[str]) -> None:
+        self.paid.append(list(methods))
+
+    def refused(self, retry_after_secs: float | None) -> None:
+        self.refusals.append(retry_after_secs)
+
+
+async def test_every_request_is_paid_for_before_it_is_sent_and_a_batch_as_one() -> None:
+    pool, meter = pool_of(FakeClient(a=on_chain(1))), Counting()
+    pool.metered_by(meter)
+    (endpoint,) = pool.endpoints
+    await endpoint.call("eth_call", [])
+    await endpoint.batch([("eth_call", []), ("eth_getLogs", [])])
+    assert meter.paid == [["eth_chainId"], ["eth_call"], ["eth_call", "eth_getLogs"]]
+    assert meter.refusals == []
+
+
+async def test_who_may_not_pay_sends_nothing() -> None:
+    client, meter = FakeClient(a=on_chain(1)), Counting()
+    pool = pool_of(client)
+
+    async def never(methods: Sequence[str]) -> None:
+        await trio.sleep_forever()
+
+    meter.pay = never  # type: ignore[method-assign]  # a meter without units
+    pool.metered_by(meter)
+    with trio.move_on_after(0.01):
+        await pool.endpoints[0].call("eth_call", [])
+    assert client.asked == []
+
+
+async def test_a_refusal_teaches_the_meter_by_status_by_error_and_inside_a_batch() -> None:
+    refusal = {"code": -32005, "message": "rate limit exceeded"}
+    client, meter = FakeClient(a=on_chain(1, lambda method, params: refusal if method == "eth_call" else "0x1")), Counting()
+    pool = pool_of(client)
+    pool.metered_by(meter)
+    (endpoint,) = pool.endpoints
+    with pytest.raises(Throttled):
+        await endpoint.call("eth_call", [])
+    assert meter.refusals == [None]
+    found = await endpoint.batch([("eth_getLogs", []), ("eth_call", []), ("eth_call", [])])
+    assert [isinstance(each, Throttled) for each in found] == [False, True, True]
+    assert meter.refusals == [None, None]
+
+    async def busy(url: str, body: bytes) -> tuple[int, Mapping[str, str], bytes]:
+        return 429, {"retry-after": "7"}, b"slow down"
+
+    client.post = busy  # type: ignore[method-assign]  # another node
+    with pytest.raises(Throttled):
+        await endpoint.call("eth_getLogs", [])
+    assert meter.refusals == [None, None, 7.0]

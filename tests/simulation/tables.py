@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar, cast
 
 from actors.config import AssetConfig, Config
 from actors.messages import PageReading, PageResult, WriteBatch, WriteResult
-from actors.store import chain, checkpoint, holders, leases, pages, schema, set_aside, write
+from actors.store import chain, checkpoint, holders, leases, pages, schema, set_aside, spend, write
 from tests.simulation import tables_pages, tables_write
 from tests.simulation import tables_units as units
 from tests.simulation.tables_contents import BEGAN, PLACEHOLDER, Aside, Contents, Lease, Row
@@ -48,6 +48,7 @@ UNITS: dict[Callable[..., Any], Callable[..., Any]] = {
     set_aside.count: units.count_aside,
     leases.hold: units.hold,
     leases.free: units.free,
+    spend.book: units.book,
     schema.check: _fits,
     write.write: tables_write.write,
 }

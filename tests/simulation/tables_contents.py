@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple, TypeVar
 
 from actors.messages import Marks
@@ -42,6 +42,13 @@ class Lease(NamedTuple):
     until: datetime
 
 
+class Spend(NamedTuple):
+    """A row of `trueup_spend`."""
+
+    calls: int
+    units: int
+
+
 class Seen(NamedTuple):
     """A row of `trueup_blocks`, beside its number and hash."""
 
@@ -77,6 +84,7 @@ class Contents:
         self.remembered: dict[str, Kept[Block, Seen]] = {}
         self.aside: Kept[tuple[str, bytes], Aside] = Kept(self.undo)
         self.leases: Kept[str, Lease] = Kept(self.undo)
+        self.spend: Kept[tuple[str, date, str, str], Spend] = Kept(self.undo)
         self.selected: dict[str, set[bytes]] = {}  # by asset: the addresses that its SELECT finds
         self.widths: dict[str, int] = {}  # by table: the greatest balance that its column holds
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
+from actors.budget.month import MonthSpent, month_of
+from actors.budget.spender import SWEEPER
+from actors.budget.tally import Key, Spent
 from actors.config import AssetConfig
 from actors.messages import Marks
 from actors.store import holders as real_holders
 from actors.store.chain import KEPT_CLOSINGS
 from actors.store.holders import RowState, is_query, tick_size
 from actors.store.set_aside import Due
-from tests.simulation.tables_contents import PLACEHOLDER, Block, Contents, Lease, Row, Seen
+from tests.simulation.tables_contents import PLACEHOLDER, Block, Contents, Lease, Row, Seen, Spend
 
 ZERO = bytes(20)
 
@@ -159,7 +162,7 @@ def count(c: Contents, asset: AssetConfig) -> int:
     return len(c.rows(asset.table))
 
 
-# Wallets that are set aside, and roles.
+# Wallets that are set aside, roles, and what calls have cost.
 
 
 def due(c: Contents, tables: Sequence[str], limit: int) -> list[Due]:
@@ -187,3 +190,16 @@ def free(c: Contents, holder: str) -> None:
     """As `leases.free`."""
     for role in [role for role, lease in c.leases.items() if lease.holder == holder]:
         del c.leases[role]
+
+
+def book(c: Contents, chain: str, spent: Mapping[Key, Spent], starts_on: int) -> MonthSpent:
+    """As `spend.book`."""
+    now = c.now()
+    for (actor, method), more in spent.items():
+        calls, units = c.spend.get((chain, now.date(), actor, method), Spend(0, 0))
+        c.spend[chain, now.date(), actor, method] = Spend(calls + more.calls, units + more.units)
+    begins, ends = month_of(now, starts_on)
+    month = {key: row for key, row in c.spend.items() if key[0] == chain and key[1] >= begins.date()}
+    live = sum(row.units for key, row in month.items() if key[2] != SWEEPER)
+    since = min((datetime.combine(key[1], datetime.min.time()) for key in month), default=now)
+    return MonthSpent(sum(row.units for row in month.values()), live, (now - since).total_seconds(), (ends - now).total_seconds())

@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 
 from hypothesis import strategies as st
 
+from actors.budget.tally import Spent
 from actors.messages import Marks
-from actors.store import chain, checkpoint, holders, leases, pages, set_aside
+from actors.store import chain, checkpoint, holders, leases, pages, set_aside, spend
 from tests.simulation.tables import BEGAN, PLACEHOLDER, Row
 from tests.store.double_sides import ASSETS, GAMMA
 from tests.store.double_steps import Batch, OfBranch, Oldest, Other, Outcome, Step, Stride, Unit
@@ -30,6 +31,8 @@ AGES = st.sampled_from([0, 0, 10, 60, 3600, -5])
 MARKS = st.sampled_from([Marks(2, 1), Marks(2, 1), None, Marks(4, None)])
 CHECKPOINTS = st.sampled_from([asset.checkpoint for asset in ASSETS.values()])
 LIMITS = st.sampled_from([1, 2, 100])
+SPENDERS = st.sampled_from([("batcher", "eth_call"), ("sweeper", "eth_call"), ("subscriber", "eth_getLogs")])
+SPENT = st.builds(Spent, st.integers(1, 3), st.integers(0, 99))
 TIMES = st.sampled_from([PLACEHOLDER, BEGAN - timedelta(hours=1), BEGAN, BEGAN + timedelta(minutes=5)])
 ROWS = st.builds(Row, st.integers(0, 9), st.none() | BLOCKS, st.none() | BLOCKS, TIMES)
 STARTS = st.sampled_from(["stored", *["on"] * 6, "off"])
@@ -87,6 +90,7 @@ PLAIN = st.one_of(
     unit(set_aside.count, TABLES),
     unit(leases.hold, st.sampled_from("rs"), st.sampled_from("ab"), st.sampled_from([10.0, 60.0])),
     unit(leases.free, st.sampled_from("ab")),
+    unit(spend.book, CHAINS, st.dictionaries(SPENDERS, SPENT, max_size=3), st.sampled_from([1, 15])),
     OLDEST,
 )
 FENCED = st.one_of(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, TypeVar
 
 import pytest
@@ -31,7 +31,7 @@ create function public.clock_timestamp() returns timestamptz stable language sql
 """
 SESSION = "set timezone = 'UTC'; set search_path = public, pg_catalog"
 EMPTY = """
-delete from trueup_chains; delete from trueup_blocks; delete from trueup_set_aside; delete from trueup_leases;
+delete from trueup_chains; delete from trueup_blocks; delete from trueup_set_aside; delete from trueup_leases; delete from trueup_spend;
 delete from eth_indexer_checkpoints; delete from users;
 delete from eth_wallet_balances; delete from other_balances; delete from gamma_balances
 """
@@ -43,7 +43,7 @@ select json_build_object(
         union all select 'gamma_balances', wallet, balance, blocknumber, read_block, updated_at from gamma_balances) r),
     'checkpoints', (select json_agg(c) from eth_indexer_checkpoints c), 'chains', (select json_agg(c) from trueup_chains c),
     'blocks', (select json_agg(b) from trueup_blocks b), 'leases', (select json_agg(l) from trueup_leases l),
-    'aside', (select json_agg(s) from trueup_set_aside s))::text
+    'aside', (select json_agg(s) from trueup_set_aside s), 'spend', (select json_agg(s) from trueup_spend s))::text
 """
 
 
@@ -96,6 +96,10 @@ class PostgresSide(Side):
                 for s in found["aside"]
             },
             "leases": {r["role"]: (r["holder"], _time(r["until"])) for r in found["leases"]},
+            "spend": {
+                (s["chain"], date.fromisoformat(s["day"]), s["actor"], s["method"]): (s["calls"], s["units"])
+                for s in found["spend"]
+            },
         }
 
     def put_row(self, asset: AssetConfig, wallet: bytes, row: Row) -> None:

@@ -124,6 +124,7 @@ class DoubleSide(Side):
             "blocks": {(name, *block): tuple(seen) for name, blocks in held.remembered.items() for block, seen in blocks.items()},
             "aside": {key: tuple(aside) for key, aside in held.aside.items()},
             "leases": {role: tuple(lease) for role, lease in held.leases.items()},
+            "spend": {key: tuple(row) for key, row in held.spend.items()},
         }
 
     def put_row(self, asset: AssetConfig, wallet: bytes, row: Row) -> None:

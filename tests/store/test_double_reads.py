@@ -158,7 +158,7 @@ def test_placeholders_are_made_for_addresses_without_a_row_a_bounded_number_at_o
 def test_a_tick_takes_new_addresses_first_and_as_many_as_the_target_asks_for(side: Side) -> None:
     put_rows(side, GAMMA, [10, 30, 20])
     side.select([FOUR])
-    assert side.run(holders.prepare_tick, GAMMA, 30.0, 50) == 2
+    assert side.run(holders.prepare_tick, GAMMA, 30.0, 2) == 2
     page = side.run(pages.oldest_page, GAMMA, 2, None, 0, None)
     assert page is not None
     assert page.wallets == "0x" + TWO.hex() + ",0x" + FOUR.hex()

@@ -179,3 +179,12 @@ def test_placeholders_stay_at_1970_when_taken_over(seed: Conn) -> None:
     schema.init(seed, CONFIG)
     oldest = seed.execute("select min(updated_at), count(*) filter (where updated_at < '1971-01-01') from eth_wallet_balances")
     assert oldest.fetchone() == (datetime(1970, 1, 1), 250)
+
+
+def test_database_of_an_earlier_version_gets_what_it_lacks_and_is_refused_till_then(conn: Conn) -> None:
+    schema.init(conn, CONFIG)
+    conn.execute("drop table trueup_spend")
+    with pytest.raises(ConfigError, match="table trueup_spend does not exist: run `trueup init`"):
+        schema.check(conn, CONFIG)
+    assert schema.init(conn, CONFIG) == ["table trueup_spend: created"]
+    schema.check(conn, CONFIG)

@@ -1,0 +1,76 @@
+"""What one whole sweep of an asset will take, and what sweeping costs a month. Plain arithmetic over what is known now."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from actors.budget.month import MONTH
+from actors.budget.prices import CALL, HEADER, Prices
+from actors.pace import Pace
+
+INF = float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """What is swept: `wallets_per_call` go into one call, and before each of them `headers_per_call` headers are asked for."""
+
+    rows: int
+    pace: Pace
+    wallets_per_call: int
+    headers_per_call: int = 0
+    target_age_secs: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """One sweep of all rows. `least_secs`: as fast as the budget lets it (None: it sets no bound), `secs`: at its pace, where the budget
+    lets it (None: never). `units_a_month` is of 30 days. `meets_target`: None without a `target_age_secs`.
+    """
+
+    rows: int
+    tick_rows: int
+    tick_every_secs: float
+    calls: int
+    units: int
+    least_secs: float | None
+    secs: float | None
+    units_a_month: int
+    target_age_secs: float
+    meets_target: bool | None
+    limited_by: str
+
+    def shown(self, name: str) -> dict[str, Any]:
+        """For /api/status."""
+        return {"name": name, **asdict(self)}
+
+
+def forecast(sweep: Sweep, prices: Prices, units_per_sec: float) -> Forecast:
+    """`units_per_sec`: what the budget leaves to the sweep; infinity where it sets no bound."""
+    pace = sweep.pace
+    calls = math.ceil(sweep.rows / pace.rows) * math.ceil(min(pace.rows, sweep.rows) / sweep.wallets_per_call)
+    units = calls * (prices.of(CALL) + sweep.headers_per_call * prices.of(HEADER))
+    least = _secs(units, units_per_sec)
+    paced = pace.lap_secs(sweep.rows)
+    secs = max(paced, least)
+    return Forecast(
+        rows=sweep.rows,
+        tick_rows=pace.rows,
+        tick_every_secs=round(pace.interval_secs, 3),
+        calls=calls * (1 + sweep.headers_per_call),
+        units=units,
+        least_secs=None if units_per_sec == INF or least == INF else round(least, 3),
+        secs=None if secs == INF else round(secs, 3),
+        units_a_month=round(units * MONTH / secs) if secs else 0,
+        target_age_secs=sweep.target_age_secs,
+        meets_target=secs <= sweep.target_age_secs if sweep.target_age_secs else None,
+        limited_by="budget" if least > paced else "target_age_secs" if sweep.target_age_secs else "interval_secs",
+    )
+
+
+def _secs(units: int, units_per_sec: float) -> float:
+    if not units:
+        return 0.0
+    return units / units_per_sec if units_per_sec > 0 else INF

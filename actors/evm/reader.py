@@ -17,10 +17,9 @@ from actors.evm.block import Header, Pin
 from actors.evm.multicall3 import Multicall3
 from actors.evm.packed import Packed
 from actors.evm.rung import Answer, Gas, Node, Plan, Rung, Sources
-from actors.evm.single import Single
+from actors.evm.single import MADE_UP_HASH, Single
 
 BLOCKHASH_REACH = 256
-MADE_UP_HASH = bytes.fromhex("deadbeef" * 8)
 LADDER = ("packed", "multicall3", "deployless", "single")
 
 

@@ -1,5 +1,6 @@
 """The rung *single*: one `eth_call` a source, where a node can do nothing better. Nothing in such an answer says which block it is from, so
-this is used only by a hash pin that the node was seen to honour.
+this is used only by a hash pin that the node was seen to honour, and each request asks before and after whether it still looks at hashes:
+for a balance in a block that nobody has.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from actors.evm.block import Header, Pin
 from actors.evm.rung import Answer, Node, Plan, sum_of
 from actors.evm.source import Source
 
+MADE_UP_HASH = bytes.fromhex("deadbeef" * 8)
+NOBODYS: tuple[str, list[Any]] = ("eth_getBalance", ["0x" + bytes(20).hex(), attest.at_hash(MADE_UP_HASH)])
+
 
 class Single:
     """The rung."""
@@ -27,7 +31,10 @@ class Single:
         if not node.hash_pins:
             raise WrongBlock("single calls prove no block without a hash pin")
         at = attest.at_hash(pin.hash)
-        answers = await node.batch([_call(source, wallet, at) for sources, wallet in plan for source in sources])
+        calls = [_call(source, wallet, at) for sources, wallet in plan for source in sources]
+        before, *answers, after = await node.batch([NOBODYS, *calls, NOBODYS])
+        if not isinstance(before, NodeError) or not isinstance(after, NodeError):
+            raise WrongBlock("answers from blocks that nobody has")
         values, first = [], 0
         for sources, _ in plan:
             pairs = zip(sources, answers[first : first + len(sources)], strict=True)

@@ -9,13 +9,17 @@ import os
 import sys
 import time
 
+from dank_mids.helpers import setup_dank_w3_from_sync
+from web3 import HTTPProvider, Web3
 
-async def main(url, path, chunk, *sources):
-    from dank_mids.helpers import setup_dank_w3_from_sync
-    from web3 import HTTPProvider, Web3
 
+def main(url, path, chunk, *sources):
     with open(path) as file:
         rows = [line.split() for line in file]
+    asyncio.run(measure(url, rows, int(chunk), sources))
+
+
+async def measure(url, rows, chunk, sources):
     plain = Web3(HTTPProvider(url))
     w3, block = setup_dank_w3_from_sync(plain), plain.eth.block_number - 2
     abi = [
@@ -36,8 +40,8 @@ async def main(url, path, chunk, *sources):
         return sum(await asyncio.gather(*(method(address).call(block_identifier=block) for method in methods)))
 
     began, used, wrong = time.perf_counter(), os.times(), 0
-    for at in range(0, len(rows), int(chunk)):
-        some = rows[at : at + int(chunk)]
+    for at in range(0, len(rows), chunk):
+        some = rows[at : at + chunk]
         found = await asyncio.gather(*(read(wallet) for wallet, _ in some))
         wrong += sum(got != int(truth) for got, (_, truth) in zip(found, some, strict=True))
     now = os.times()
@@ -46,4 +50,5 @@ async def main(url, path, chunk, *sources):
     os._exit(0)  # its tasks in the background do not end by themselves
 
 
-asyncio.run(main(*sys.argv[1:]))
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -83,4 +83,5 @@ def main(kind, url, path, chunk, *sources):
     print(json.dumps({"wallets": len(rows), "wrong": wrong, "cpu_secs": cpu, "wall_secs": time.perf_counter() - began}))
 
 
-main(*sys.argv[1:])
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -33,21 +33,20 @@ class Traffic:
         self._sums = dict(zip(self._holders, truth(self._holders), strict=True))
         self.touched: set[bytes] = set()
 
-    def queue(self, transfers: int) -> list[bytes]:
+    def queue(self, transfers: int, markers: int = MARKERS) -> list[bytes]:
         """Send what makes so many transfers in the next block; its markers."""
-        markers = [self._random.randbytes(20) for _ in range(MARKERS)]
+        fresh = [self._random.randbytes(20) for _ in range(markers)]
         sources = self._random.choices(self._holders, k=transfers)
         targets = self._random.choices(self._holders, k=transfers)
-        every = max(1, transfers // MARKERS)
-        for at, marker in zip(range(0, transfers, every), markers, strict=False):
-            targets[at] = marker
+        for at, marker in enumerate(fresh):
+            targets[at * transfers // markers] = marker
         for at in range(0, transfers, PER_TRANSACTION):
             self._send(sources[at : at + PER_TRANSACTION], targets[at : at + PER_TRANSACTION])
         for source, target in zip(sources, targets, strict=True):
             self._sums[source] -= 1
             self._sums[target] = self._sums.get(target, 0) + 1
         self.touched.update(sources, targets)
-        return markers
+        return fresh
 
     def _send(self, sources: Sequence[bytes], targets: Sequence[bytes]) -> None:
         after = 96 + 32 + 32 * len(sources)

@@ -95,10 +95,10 @@ def missing(names: Sequence[str], may_install: bool) -> dict[str, str]:
 
 def command(name: str, driver: str, *words: str | Path | int | float) -> list[str]:
     """How a driver of a peer is started. npm's drivers are copied to where their packages are."""
-    place, source = INSTALLED / name, HERE / name / driver
+    place = INSTALLED / name
     if is_python(name):
-        return [str(place / "venv/bin/python"), str(source), *map(str, words)]
-    shutil.copy(source, place)
+        return [str(place / "venv/bin/python"), str(HERE / name / driver), *map(str, words)]
+    shutil.copytree(HERE / name, place, dirs_exist_ok=True, ignore=shutil.ignore_patterns("package.json"))
     return ["node", str(place / driver), *map(str, words)]
 
 

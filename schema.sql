@@ -12,9 +12,11 @@ create table if not exists trueup_blocks (
     number bigint not null,
     hash text not null,
     branch bigint not null default 0,
+    since bigint, -- a closing's end: above which block it asked for logs
     primary key (chain, number, hash)
 );
 alter table trueup_blocks add column if not exists branch bigint not null default 0;
+alter table trueup_blocks add column if not exists since bigint;
 
 create table if not exists trueup_set_aside (
     table_name text not null,

@@ -13,7 +13,7 @@ from typing import Literal
 
 import trio
 
-from actors.messages import Covered, Move, Raised, Settle, Touch
+from actors.messages import Covered, Move, Page, Raised, Settle, Touch
 
 Kind = Literal["closing", "tick", "repair", "backfill"]
 Item = Touch | Covered | Raised
@@ -41,6 +41,7 @@ class Errand:
     chain: str
     pending: dict[Key, Item]
     requested: int
+    pages: dict[int, Page] = field(default_factory=dict)
     updated: int = 0
     move: Move | None = None
     dropped: bool = False
@@ -68,6 +69,47 @@ class ErrandBook:
         self._open[number] = errand
         return errand
 
+    def register_page(self, chain: str, asset: str, wallets: str, count: int) -> Errand:
+        """Open a sweep's errand over one page of rows."""
+        errand = self.register("tick", chain, asset, ())
+        number = next(self._ids)
+        errand.pages[number] = Page(number, errand.id, asset, wallets, count)
+        errand.requested = count
+        return errand
+
+    def halve_page(self, page: Page) -> list[Page]:
+        """The page's two halves, which stand for it from now on; none where nobody waits for it any more."""
+        found = self._open.get(page.errand)
+        if found is None or found.pages.pop(page.id, None) is None:
+            return []
+        wallets, middle = page.wallets.split(","), page.count // 2
+        for half in (wallets[:middle], wallets[middle:]):
+            number = next(self._ids)
+            found.pages[number] = Page(number, page.errand, page.asset, ",".join(half), len(half), page.failures)
+        return list(found.pages.values())[-2:]
+
+    def single_out(self, page: Page, wallets: Iterable[str]) -> list[Touch]:
+        """Touches for some wallets of a page, for which its errand waits as well; none where nobody waits for it any more."""
+        found = self._open.get(page.errand)
+        if found is None:
+            return []
+        names = [bytes.fromhex(wallet[2:]) for wallet in wallets]
+        touches = [Touch(page.asset, name, errands=frozenset({page.errand}), live=False, suspect=True) for name in names]
+        found.pending.update((key_of(touch), touch) for touch in touches)
+        return touches
+
+    def finish_page(self, page: Page, updated: int) -> None:
+        """A page is done, but for what was singled out; finishing it again does nothing."""
+        found = self._open.get(page.errand)
+        if found is None or found.pages.pop(page.id, None) is None:
+            return
+        found.updated += updated
+        self._end_if_done(found)
+
+    def _end_if_done(self, errand: Errand) -> None:
+        if not errand.pending and not errand.pages and errand.move is None:
+            self.end(errand.id)
+
     def open_of(self, kind: Kind, chain: str, asset: str | None = None) -> list[Errand]:
         """The open errands of a kind, oldest first."""
         return [e for e in self._open.values() if e.kind == kind and e.chain == chain and asset in (None, e.asset)]
@@ -78,8 +120,7 @@ class ErrandBook:
         if found is None or found.pending.pop(key, None) is None:
             return
         found.updated += updated
-        if not found.pending and found.move is None:
-            self.end(errand)
+        self._end_if_done(found)
 
     def endable(self, finishing: Collection[tuple[int, Key]]) -> list[Move]:
         """The moves of the closings that end once `finishing` (errand and wallet) is done, oldest first."""
@@ -110,7 +151,7 @@ class ErrandBook:
         """What must be sent, or sent again: touches to the batcher, the rest to the writer."""
         touches = [item for item in errand.pending.values() if isinstance(item, Touch)]
         rest: list[Covered | Raised | Settle] = [i for i in errand.pending.values() if not isinstance(i, Touch)]
-        return touches, rest if errand.pending else [Settle(errand.id)]
+        return touches, rest if errand.pending or errand.pages else [Settle(errand.id)]
 
 
 def _with_errand(item: Item, number: int) -> Item:

@@ -2,7 +2,8 @@
 
 It lives beside the mailboxes and outlives the batcher, whose next incarnation calls `recover` and goes on. A touch is in exactly one
 place: ready (in its lane), apart (to be asked for in a batch of its own making, after a refusal), or flying (in a call); what comes for
-a flying wallet waits until that call has landed, since the read may be older than the touch.
+a flying wallet waits until that call has landed, since the read may be older than the touch. Pages of a sweep stay whole; the writer's
+guard sees to it that a touch's newer reading of the same wallet stays.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from actors.errand import Key
-from actors.messages import Touch
+from actors.messages import Page, Touch
+
+MOST_PAGES = 2  # ready ones; the others wait in the mailbox
 
 
 def key_of(touch: Touch) -> Key:
@@ -37,33 +40,33 @@ def merge(old: Touch, new: Touch) -> Touch:
 
 @dataclass(frozen=True)
 class Batch:
-    """Wallets to read in one call, at one pin. `failures`: how often a call for just these has failed."""
+    """Wallets to read in one call, at one pin: touches, or a page. `failures`: how often a call for just these has failed."""
 
     id: int
     touches: tuple[Touch, ...]
     live: bool
     failures: int = 0
+    page: Page | None = None
+
+    @property
+    def count(self) -> int:
+        """How many wallets."""
+        return len(self.touches) if self.page is None else self.page.count
+
+    @property
+    def divisible(self) -> bool:
+        """Whether it can be asked for in smaller parts; a page of one wallet can become a touch."""
+        return self.page is not None or len(self.touches) > 1
 
     @property
     def need(self) -> int:
         """The block that the pin must not precede."""
-        return max(touch.need for touch in self.touches)
+        return max((touch.need for touch in self.touches), default=0)
 
-
-class BatchSize:
-    """How many wallets go into one call: halved on refusal, back up by doubling when a full call succeeds."""
-
-    def __init__(self, most: int) -> None:
-        self._most = self.current = most
-
-    def refused(self, size: int) -> None:
-        """A call of `size` wallets was too large."""
-        self.current = max(1, min(self.current, size // 2))
-
-    def accepted(self, size: int) -> None:
-        """A call of `size` wallets went through."""
-        if size >= self.current:
-            self.current = min(self._most, self.current * 2)
+    @property
+    def assets(self) -> set[str]:
+        """Whose wallets they are."""
+        return {touch.asset for touch in self.touches} if self.page is None else {self.page.asset}
 
 
 class Hand:
@@ -77,15 +80,25 @@ class Hand:
         self._flying: dict[int, Batch] = {}
         self._flying_keys: dict[Key, Touch] = {}
         self._later: dict[Key, Touch] = {}
+        self._pages: deque[Page] = deque()
+        self._page_ids: set[int] = set()
         self._next_id = 0
-        self._apart_next = False
+        self._apart_next = self._page_next = False
 
     def __len__(self) -> int:
-        return sum(map(len, self._ready.values())) + len(self._parked) + len(self._flying_keys) + len(self._later)
+        flying = sum(batch.count for batch in self._flying.values())
+        return sum(map(len, self._ready.values())) + len(self._parked) + len(self._later) + flying + sum(p.count for p in self._pages)
 
     def has_room(self, live: bool) -> bool:
         """Whether the lane's mailbox may be taken from."""
-        return len(self._ready[live]) + len(self._later) + len(self._parked) < self.capacity
+        room = len(self._ready[live]) + len(self._later) + len(self._parked) < self.capacity
+        return room and (live or len(self._pages) < MOST_PAGES)
+
+    def put_page(self, page: Page) -> None:
+        """Take a page in, unless it is there already."""
+        if page.id not in self._page_ids:
+            self._page_ids.add(page.id)
+            self._pages.append(page)
 
     def put(self, touch: Touch) -> None:
         """Take a touch in: merged with what is there, or kept for after the read in flight."""
@@ -121,9 +134,14 @@ class Hand:
     def next_batch(self, most: int, sweep: bool = True) -> Batch | None:
         """The next wallets to read, now flying: live first. `sweep`: these too.
 
-        In a lane, what is ready and what is apart take turns, so that neither starves the other.
+        In a lane, what is ready and what is apart take turns, and so do a sweep's touches and its pages, so that none starves another.
         """
         for live in (True, False) if sweep else (True,):
+            if not live and self._pages and (self._page_next or not (self._ready[False] or self._apart[False])):
+                self._page_next = False
+                page = self._pages.popleft()
+                return self._fly((), False, page.failures, page)
+            self._page_next = self._page_next or not live
             ready, apart = self._ready[live], self._apart[live]
             if apart and (self._apart_next or not ready):
                 self._apart_next = False
@@ -134,9 +152,9 @@ class Hand:
                 return self._fly(tuple(ready.pop(key) for key in list(islice(ready, most))), live, 0)
         return None
 
-    def _fly(self, touches: tuple[Touch, ...], live: bool, failures: int) -> Batch:
+    def _fly(self, touches: tuple[Touch, ...], live: bool, failures: int, page: Page | None = None) -> Batch:
         self._next_id += 1
-        batch = Batch(self._next_id, touches, live, failures)
+        batch = Batch(self._next_id, touches, live, failures, page)
         self._flying[batch.id] = batch
         self._flying_keys.update((key_of(touch), touch) for touch in touches)
         return batch
@@ -152,6 +170,8 @@ class Hand:
         """The outcomes of a batch were passed on, but for `alone`, which are asked for one by one. Who waited is ready."""
         if not self._end_flight(batch):
             return
+        if batch.page is not None:
+            self._page_ids.discard(batch.page.id)
         for touch in alone:
             later = self._later.pop(key_of(touch), None)
             merged = touch if later is None else merge(touch, later)
@@ -161,7 +181,10 @@ class Hand:
     def again(self, batch: Batch) -> None:
         """The batch's call failed by no fault of its wallets: the same ones are asked for again, at a new pin."""
         if self._end_flight(batch):
-            self._set_apart(self._merged_with_later(batch), batch.failures + 1)
+            if batch.page is None:
+                self._set_apart(self._merged_with_later(batch), batch.failures + 1)
+            else:
+                self._pages.append(replace(batch.page, failures=batch.failures + 1))
 
     def split(self, batch: Batch, failures: int = 0) -> None:
         """The batch was refused: each half is asked for by itself. `failures`: how often that is to count as a failure of each."""
@@ -187,5 +210,7 @@ class Hand:
         """A new incarnation of the batcher: what was flying is asked for again."""
         for batch in list(self._flying.values()):
             self._end_flight(batch)
+            if batch.page is not None:
+                self._pages.append(batch.page)
             for touch in self._merged_with_later(batch):
                 self.put(touch)

@@ -39,6 +39,45 @@ class Touch:
 
 
 @dataclass(frozen=True, slots=True)
+class Page:
+    """Rows of one asset that a sweep reads again, held as text: an object for each of a million rows a minute would cost more than all else.
+
+    `wallets`: `0x…`, joined by commas, in order; `count` of them. `id` is the page's own within its errand. `failures`: how often its
+    read has failed.
+    """
+
+    id: int
+    errand: int
+    asset: str
+    wallets: str
+    count: int
+    failures: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PageReading:
+    """The sums of a page's wallets, but for those that had none and are asked for alone: as decimals, joined by commas."""
+
+    page: Page
+    wallets: str
+    balances: str
+    count: int
+    block: int
+    block_hash: bytes
+    branch: int
+    read_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class PageResult:
+    """What a page's transaction did: how many rows took the value; None where it was refused, as `WriteResult` has it."""
+
+    updated: int | None
+    branch: int
+    closed: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """A wallet's sum at a block of a branch. `read_at` is the monotonic time in seconds at which it was asked for."""
 

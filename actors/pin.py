@@ -38,8 +38,8 @@ async def _named_by_log(endpoint: Endpoint, batch: Batch, closed: int) -> Header
 
     The hash alone would be a pin for free, but then nothing but the endpoint's word would say that the answer is of that block.
     """
-    newest = max(batch.touches, key=lambda touch: touch.need)
-    if newest.block_hash is None or newest.need <= closed or batch.failures:
+    newest = max(batch.touches, key=lambda touch: touch.need, default=None)
+    if newest is None or newest.block_hash is None or newest.need <= closed or batch.failures:
         return None
     header = await endpoint.header("0x" + newest.block_hash.hex())
     return header if header is not None and header.number == newest.need else None
@@ -62,7 +62,7 @@ async def _for_sweep(ports: ChainPorts, endpoint: Endpoint, batch: Batch, closed
 
 def _closed_block(ports: ChainPorts, batch: Batch) -> int:
     """The newest block that any of the batch's assets has closed: an older one is written only if it was one of the closed ones."""
-    return max(ports.asset_views[touch.asset].checkpoint_block or 0 for touch in batch.touches)
+    return max(ports.asset_views[asset].checkpoint_block or 0 for asset in batch.assets)
 
 
 async def is_orphaned(endpoint: Endpoint, pin: Pin) -> bool:

@@ -15,12 +15,14 @@ from actors.config import AssetConfig, ChainConfig, SweeperConfig
 from actors.errand import Errand, ErrandBook
 from actors.errors import StoreDown
 from actors.evm.block import Header
-from actors.evm.pool import Pool
+from actors.evm.pool import Endpoint, Pool
+from actors.evm.reader import Reader
+from actors.evm.size import CallSize
 from actors.evm.ws import Connect
 from actors.hand import Hand
 from actors.log import get_logger
-from actors.mailbox import Bell, Mailbox
-from actors.messages import Outcome, Touch
+from actors.mailbox import Bell, Lane, Mailbox
+from actors.messages import Outcome, Page, PageReading, Touch
 from actors.metrics import Metrics
 from actors.progress import beat, waiting_for_others
 from actors.supervisor import Backoff
@@ -72,17 +74,26 @@ class ChainPorts:
     connect: Connect
     store: Store
     sweep_store: Store
-    touches: Mailbox[tuple[Touch, ...]]
+    touches: Mailbox[tuple[Touch, ...] | Page]
     readings: Mailbox[tuple[Outcome, ...]]
+    pages: Sequence[Lane[PageReading]]
     book: ErrandBook
     view: ChainView
     asset_views: dict[str, AssetView]
     metrics: Metrics
+    reader: Reader
+    sizes: dict[tuple[int, str], CallSize] = field(default_factory=dict)
     hand: Hand = field(default_factory=Hand)
     hand_bell: Bell = field(default_factory=Bell)
     draining: bool = False
     turns: dict[str, int] = field(default_factory=dict)  # by asset: the index of the endpoint that was asked last
     head_seen_at: float = float("-inf")
+
+    def size_for(self, endpoint: Endpoint) -> CallSize:
+        """How many wallets go into a call, by the rung that an endpoint is on."""
+        rung = self.reader.rung(endpoint)
+        most = min(self.config.holders_per_call, rung.most)
+        return self.sizes.setdefault((endpoint.index, rung.name), CallSize(most))
 
     def saw_head(self, header: Header) -> None:
         """Note the newest block that is known, by whatever way it came."""
@@ -95,6 +106,8 @@ class ChainPorts:
         touches, rest = self.book.unsent(errand)
         with waiting_for_others():
             with self.touches.lane(live).inlet() as inlet:
+                for page in list(errand.pages.values()):
+                    await inlet.send(page)
                 for chunk in chunks(touches):
                     await inlet.send(tuple(chunk))
             with self.readings.lane(live).inlet() as outlet:

@@ -15,9 +15,9 @@ import trio
 
 from actors.config import AssetConfig
 from actors.errors import NodeBehind, NodeError, Permanent, TooLarge, WrongBlock
-from actors.evm import reader
 from actors.evm.block import Header
 from actors.evm.pool import Endpoint
+from actors.evm.reader import BLOCKHASH_REACH
 from actors.log import get_logger
 from actors.messages import Marks, Repair, Touch
 from actors.ports import ChainPorts
@@ -64,7 +64,8 @@ class Reorgs:
         if not set(found) <= set(orphaned):
             raise WrongBlock("contradicts itself about the blocks of its chain")
         await self._hear_others(endpoint, tip, orphaned)
-        await self._heal(endpoint, fork_of(everything, orphaned), orphaned, everything)
+        since = await self._ports.store.patiently(chain_store.asked_since, self._ports.config.name, orphaned)
+        await self._heal(endpoint, fork_of(everything, orphaned, since), orphaned, everything)
         return True
 
     async def _orphaned(self, endpoint: Endpoint, tip: Header, blocks: Sequence[Block]) -> list[Block]:
@@ -75,7 +76,7 @@ class Reorgs:
     async def _hashes(self, endpoint: Endpoint, tip: Header, numbers: Sequence[int]) -> dict[int, bytes]:
         """The hashes on the tip's branch: the near ones of its own ancestors in one call, the others by number."""
         found = {tip.number: tip.hash, tip.number - 1: tip.parent}
-        near = [one for one in numbers if one not in found and 0 < tip.number - one <= reader.BLOCKHASH_REACH]
+        near = [one for one in numbers if one not in found and 0 < tip.number - one <= BLOCKHASH_REACH]
         if near:
             found |= await self._ancestors(endpoint, tip, near)
         far = [one for one in numbers if one not in found and one < tip.number]
@@ -90,11 +91,11 @@ class Reorgs:
         return found
 
     async def _ancestors(self, endpoint: Endpoint, tip: Header, numbers: Sequence[int]) -> dict[int, bytes]:
-        """Nothing where the chain has no Multicall3, or tells no hashes."""
-        config = self._ports.config
+        """Nothing where the chain tells no hashes from inside."""
+        reader = self._ports.reader
         try:
-            await reader.probe(endpoint, config.multicall3, config.chain_id)
-            hashes = await reader.ancestors(endpoint, config.multicall3, config.chain_id, tip, numbers)
+            await reader.probe(endpoint)
+            hashes = await reader.ancestors(endpoint, tip, numbers)
         except (Permanent, TooLarge):
             return {}
         return {number: value for number, value in zip(numbers, hashes, strict=True) if value is not None}
@@ -161,14 +162,19 @@ class Reorgs:
             log.info("repaired", asset=asset.name, rows=errand.requested)
 
 
-def fork_of(remembered: Sequence[Block], orphaned: Sequence[Block]) -> int:
-    """The newest remembered block that still stands below every orphaned one; where none does, the block before the oldest."""
+def fork_of(remembered: Sequence[Block], orphaned: Sequence[Block], since: int | None) -> int:
+    """The newest remembered block that still stands below every orphaned one; where none does, the block before the oldest.
+
+    It is not above `since`: an orphaned closing asked for the logs above that. A reading that came on the new branch before that closing
+    ended left a block that stands, but is none of the orphaned closing's own ancestors.
+    """
     oldest_orphan = min(orphaned)[0]
-    standing = [number for number, _ in remembered if number < oldest_orphan]
+    highest = oldest_orphan - 1 if since is None else min(since, oldest_orphan - 1)
+    standing = [number for number, _ in remembered if number <= highest]
     if standing:
         return max(standing)
-    log.error("the reorg is deeper than what is remembered: repairs begin at the oldest remembered block", block=oldest_orphan)
-    return oldest_orphan - 1
+    log.error("the reorg is deeper than what is remembered: repairs begin at the oldest remembered block", block=highest + 1)
+    return highest
 
 
 def _repair_touch(asset: str, row: RowState, fork: int, branch: int) -> Touch:

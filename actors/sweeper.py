@@ -1,7 +1,7 @@
-"""The sweeper of one asset: every so often, the oldest rows become touches. One tick is one errand.
+"""The sweeper of one asset: every so often, the oldest rows are read again, in pages.
 
 A tick that would start while the last one is open is dropped and counted, so that a slow node piles nothing up.
-On crash or kill: the open tick lives in the errand book, and what is unfinished of it is sent again.
+On crash or kill: the open pages live in the errand book, and what is unfinished of them is sent again.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import trio
 
 from actors.config import AssetConfig
 from actors.errand import Errand
+from actors.lap import Lap, go
 from actors.log import get_logger
-from actors.messages import Touch
 from actors.ports import ChainPorts
 from actors.progress import effort
 from actors.store import holders
@@ -28,9 +28,8 @@ class Sweeper:
         self._ports, self._asset = ports, asset
         self._view = ports.asset_views[asset.name]
 
-    def _open_tick(self) -> Errand | None:
-        ticks = self._ports.book.open_of("tick", self._ports.config.name, self._asset.name)
-        return ticks[0] if ticks else None
+    def _open_pages(self) -> list[Errand]:
+        return self._ports.book.open_of("tick", self._ports.config.name, self._asset.name)
 
     async def stand_by(self) -> None:
         """Another copy of the process sweeps."""
@@ -40,12 +39,14 @@ class Sweeper:
         """Tick for ever."""
         self._view.sweeps = True
         async with trio.open_nursery() as nursery:
-            if (left := self._open_tick()) is not None:
-                nursery.start_soon(self._see_through, left)
-            due = trio.current_time()
+            left = self._open_pages()
             busy = trio.CapacityLimiter(1)
+            if left:
+                nursery.start_soon(self._resume, left, busy)
+                await trio.lowlevel.checkpoint()
+            due = trio.current_time()
             while True:
-                if self._open_tick() is not None or busy.borrowed_tokens:
+                if self._open_pages() or busy.borrowed_tokens:
                     self._view.ticks_dropped += 1
                     self._ports.metrics.sweep_ticks_dropped.labels(self._asset.name).inc()
                 else:
@@ -53,28 +54,30 @@ class Sweeper:
                 due += self._ports.sweeper.interval_secs
                 await trio.sleep_until(due)
 
+    async def _resume(self, left: list[Errand], busy: trio.CapacityLimiter) -> None:
+        """What the last incarnation had under way, as one tick."""
+        async with busy:
+            for errand in left:
+                await self._ports.see_through(errand, live=False)
+            self._completed(sum(errand.requested for errand in left), sum(errand.updated for errand in left))
+
     async def _tick(self, busy: trio.CapacityLimiter) -> None:
+        """The first page is selected from the oldest row on, so that each tick finds rows that were put in behind the last one."""
         async with busy:
             sweeper = self._ports.sweeper
             with effort():
-                wallets = await self._ports.sweep_store.patiently(
-                    holders.select_tick, self._asset, sweeper.interval_secs, sweeper.batch_size
+                wanted = await self._ports.sweep_store.patiently(
+                    holders.prepare_tick, self._asset, sweeper.interval_secs, sweeper.batch_size
                 )
-            if not wallets:
-                return
-            errand = self._ports.book.register(
-                "tick",
-                self._ports.config.name,
-                self._asset.name,
-                [Touch(self._asset.name, wallet, live=False) for wallet in wallets],
-            )
-            await self._see_through(errand)
+            lap = Lap()
+            await go(self._ports, self._asset, lap, wanted)
+            if lap.requested:
+                self._completed(lap.requested, lap.updated)
 
-    async def _see_through(self, errand: Errand) -> None:
-        await self._ports.see_through(errand, live=False)
+    def _completed(self, requested: int, updated: int) -> None:
         view = self._view
         view.ticks += 1
         view.last_tick_at = datetime.now(UTC)
-        view.tick_requested, view.tick_updated = errand.requested, errand.updated
+        view.tick_requested, view.tick_updated = requested, updated
         self._ports.metrics.sweep_ticks.labels(self._asset.name).inc()
-        log.info("stale refresh: tick complete", asset=self._asset.name, requested=errand.requested, updated=errand.updated)
+        log.info("stale refresh: tick complete", asset=self._asset.name, requested=requested, updated=updated)

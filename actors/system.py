@@ -23,9 +23,10 @@ from actors.errand import ErrandBook
 from actors.errors import ConfigError, StoreDown
 from actors.evm import ws
 from actors.evm.pool import Http, Pool
+from actors.evm.reader import Reader
 from actors.log import get_logger
-from actors.mailbox import Mailbox
-from actors.messages import Outcome
+from actors.mailbox import Lane, Mailbox
+from actors.messages import Outcome, PageReading
 from actors.metrics import Metrics
 from actors.ports import ChainPorts, Store, Units
 from actors.role import while_holding
@@ -39,6 +40,7 @@ from actors.writer import Writer
 
 TOUCH_MESSAGES = 64
 READING_MESSAGES = 32
+WAITING_PAGES = 1
 FREE_SECS = 1.0
 log = get_logger("system")
 
@@ -59,12 +61,13 @@ class System:
     metrics: Metrics = field(default_factory=Metrics)
     book: ErrandBook = field(default_factory=ErrandBook)
     readings: Mailbox[tuple[Outcome, ...]] = field(default_factory=lambda: Mailbox("readings", READING_MESSAGES))
+    pages: tuple[Lane[PageReading], ...] = field(default_factory=lambda: (Lane(WAITING_PAGES), Lane(WAITING_PAGES)))
     holder: str = field(default_factory=new_holder)
     bound_url: str | None = None
 
     def __post_init__(self) -> None:
         self.view = ServiceView(chains={}, assets={})
-        names = ("following", "sweeping", "writing", "writing-sweep", "roles")
+        names = ("following", "sweeping", "writing", "writing-sweep", "writing-pages", "roles")
         self.databases = {name: self.database(self.config.database.url, name) for name in names}
         self.stores = {name: Store(database, self.view) for name, database in self.databases.items()}
         self.chains = {chain.name: self._chain(chain) for chain in self.config.chains}
@@ -94,10 +97,12 @@ class System:
             sweep_store=self.stores["sweeping"],
             touches=Mailbox(f"touches:{chain.name}", TOUCH_MESSAGES),
             readings=self.readings,
+            pages=self.pages,
             book=self.book,
             view=view,
             asset_views=views,
             metrics=self.metrics,
+            reader=Reader(chain.chain_id, chain.multicall3, chain.reads),
         )
 
     def _actors(self) -> list[dict[str, Any]]:
@@ -113,7 +118,7 @@ class System:
     def specs(self, sources: list[ChildSpec]) -> list[ChildSpec]:
         """The children in start order: consumers first, then `sources`, whatever makes touches."""
         specs = [ChildSpec("server", self._serve)] if self.config.server.bind else []
-        specs.append(ChildSpec("writer", self._write, drain=self.readings.close))
+        specs.append(ChildSpec("writer", self._write, drain=self._drain_writer))
         for name, ports in self.chains.items():
             batch = partial(_run_batcher, ports)
             specs.append(ChildSpec(f"batcher:{name}", batch, drain=partial(_drain_batcher, ports), drain_share=0.5))
@@ -154,9 +159,15 @@ class System:
         """Kill an actor by name."""
         return self.supervisor.kill(name)
 
+    def _drain_writer(self) -> None:
+        self.readings.close()
+        for lane in self.pages:
+            lane.close()
+
     async def _write(self, *, task_status: trio.TaskStatus[None]) -> None:
         stores = {True: self.stores["writing"], False: self.stores["writing-sweep"]}
-        await Writer(self.readings, stores, self.chains, self.book).run(task_status=task_status)
+        pages = list(zip(self.pages, (self.stores["writing-sweep"], self.stores["writing-pages"]), strict=True))
+        await Writer(self.readings, pages, stores, self.chains, self.book).run(task_status=task_status)
 
     async def _sweep(self, ports: ChainPorts, asset: AssetConfig, *, task_status: trio.TaskStatus[None]) -> None:
         sweeper = Sweeper(ports, asset)

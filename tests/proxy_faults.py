@@ -10,7 +10,7 @@ from typing import Any
 
 import trio
 
-from actors.evm.multicall3 import WORD
+from actors.evm.aggregate3 import WORD
 from tests.proxy import Answer, Ask, Call, Fault, Post, Proxy, Response, Say, Socket
 
 BY_TAG = {"eth_call": 1, "eth_getBalance": 1, "eth_getCode": 1}
@@ -115,7 +115,7 @@ class IgnoresTag(Fault):
         if call.method != "eth_call" or call.params[1] == "latest":
             return await ask(call)
         self.strike()
-        return await ask(replace(call, params=[call.params[0], "latest"]))
+        return await ask(replace(call, params=[call.params[0], "latest", *call.params[2:]]))
 
 
 @dataclass(eq=False)
@@ -251,11 +251,14 @@ class Hold(Fault):
 
 
 def sub_calls(call: Call) -> int:
-    """How many calls an aggregate3 holds; 0 where it is none."""
-    if call.method != "eth_call":
+    """How many calls an aggregate3 holds, or a packed read makes; 0 where it is neither."""
+    if call.method != "eth_call" or "to" not in call.params[0]:
         return 0
-    data = bytes.fromhex(call.params[0]["data"][10:])
-    return int.from_bytes(data[WORD : 2 * WORD], "big")
+    data = call.params[0]["data"]
+    if len(call.params) > 2:
+        (account,) = call.params[2].values()
+        return len(data) // 40 * int(account["code"].count("5afa"))  # GAS STATICCALL
+    return int.from_bytes(bytes.fromhex(data[10:])[WORD : 2 * WORD], "big")
 
 
 @dataclass(eq=False)

@@ -20,7 +20,7 @@ from tests.world import World, eventually
 TIMES = "confirm_secs = 0.3\npoll_interval_secs = 0.1\nstall_secs = 1\n"
 LOGS: dict[str, Any] = {"chain": TIMES + 'follow = "logs"'}
 HEADS: dict[str, Any] = {"chain": TIMES + 'follow = "heads"'}
-POLLING: dict[str, Any] = {"ws": False, "chain": TIMES}
+POLLING: dict[str, Any] = {"ws": False, "chain": TIMES + 'reads = "multicall3"'}
 BY_NAME = {"logs": LOGS, "heads": HEADS, "polling": POLLING}
 MODES = pytest.mark.parametrize("mode", list(BY_NAME.values()), ids=list(BY_NAME))
 SOCKETS = pytest.mark.parametrize("mode", [LOGS, HEADS], ids=["logs", "heads"])

@@ -8,7 +8,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.hand import Batch, BatchSize, Hand, key_of, merge
+from actors.hand import Batch, Hand, key_of, merge
 from actors.messages import Touch
 
 A, B = b"\xaa" * 20, b"\xbb" * 20
@@ -116,19 +116,6 @@ def test_a_failed_batch_counts_its_failures() -> None:
         assert batch is not None
         assert batch.failures == failures
         hand.again(batch)
-
-
-def test_the_size_halves_on_refusal_and_comes_back() -> None:
-    size = BatchSize(200)
-    size.refused(200)
-    size.refused(100)
-    assert size.current == 50
-    size.accepted(7)
-    assert size.current == 50
-    size.accepted(50)
-    size.accepted(100)
-    size.accepted(200)
-    assert size.current == 200
 
 
 @given(st.lists(st.integers(0, 7), max_size=60), st.integers(0, 2**32))

@@ -13,11 +13,12 @@ import trio
 from actors.cli.job import chosen, run_job
 from actors.cli.progress import Progress
 from actors.config import AssetConfig, Config
-from actors.messages import Touch
+from actors.lap import Lap, go
 from actors.ports import ChainPorts
 from actors.store import holders
 
-PAGE = 2000
+MOST_LAPS = 4
+MOST_ROWS = 10**12
 
 
 def _begin(conn: psycopg.Connection[Any], asset: AssetConfig) -> tuple[Any, int]:
@@ -31,24 +32,25 @@ def _begin(conn: psycopg.Connection[Any], asset: AssetConfig) -> tuple[Any, int]
 
 
 async def pass_over(counts: dict[str, dict[str, int]], limit: int | None, ports: ChainPorts, asset: AssetConfig) -> None:
-    """Read every row that was last read before the pass began."""
+    """Read every row that was last read before the pass began. Interrupted and started again, it goes on with what is oldest then.
+
+    What a lap has passed over, since rows of one age come in any order, is read by another one.
+    """
     began, rows = await ports.sweep_store.patiently(_begin, asset)
-    total = rows if limit is None else min(limit, rows)
+    most = rows if limit is None else min(limit, rows)
     progress, count = Progress(f"sweep {asset.name}", "wallets"), counts.setdefault(asset.name, {"requested": 0, "updated": 0})
-    after: tuple[Any, str] | None = None
-    while count["requested"] < total:
-        size = min(PAGE, total - count["requested"])
-        page = await ports.sweep_store.patiently(holders.oldest_after, asset, size, after, began)
-        if not page:
+    done = dict(count)
+
+    def on_page(lap: Lap) -> None:
+        count["requested"], count["updated"] = done["requested"] + lap.requested, done["updated"] + lap.updated
+        progress.at(min(count["requested"], most), most)
+
+    for _ in range(MOST_LAPS):
+        lap = Lap(before=began)
+        await go(ports, asset, lap, MOST_ROWS if limit is None else limit - count["requested"], on_page)
+        done = dict(count)
+        if not lap.updated:
             break
-        after = page[-1][1], "0x" + page[-1][0].hex()
-        touches = [Touch(asset.name, wallet, live=False) for wallet, _ in page]
-        errand = ports.book.register("tick", ports.config.name, asset.name, touches)
-        await ports.see_through(errand, live=False)
-        count["requested"] += errand.requested
-        count["updated"] += errand.updated
-        progress.at(count["requested"], total)
-        await trio.lowlevel.checkpoint()
     progress.end()
 
 

@@ -71,7 +71,7 @@ class ChainConfig:
     max_log_blocks: int = count(9000)
     holders_per_call: int = count(6000)
     calls_in_flight: int = count(4, high=1000)
-    reads: str = key("auto", choices=("auto", "multicall3"))
+    reads: str = key("auto", choices=("auto", "packed", "multicall3", "deployless", "single"))
     multicall3: bytes = text(checks.address, MULTICALL3)
     compute_units_per_sec: int = key(0, choices=(0,))
 

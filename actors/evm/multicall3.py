@@ -1,98 +1,85 @@
-"""Multicall3's `aggregate3`, packed and unpacked by hand at fixed strides (an ABI library needs fifty times as long).
-
-`aggregate3((address target, bool allowFailure, bytes callData)[]) returns ((bool success, bytes returnData)[])`.
-"""
+"""The rung *Multicall3*: many sub-calls of its `aggregate3` in one request, each allowed to fail, and the attestation among them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from actors.errors import BadAnswer
+from actors.errors import NodeBehind
+from actors.evm import attest
+from actors.evm.abi import encode_call_address, parse_call
+from actors.evm.aggregate3 import Call, decode_aggregate3, encode_aggregate3, word
+from actors.evm.attest import Word
+from actors.evm.block import Header, Pin
+from actors.evm.programs import ARBSYS
+from actors.evm.rung import Answer, Node, Plan, sum_of
+from actors.evm.source import Source
 
-SELECTOR = bytes.fromhex("82ad56cb")
-WORD = 32
-TRUE = (1).to_bytes(WORD, "big")
-DATA_AT = (3 * WORD).to_bytes(WORD, "big")
-ONE_WORD = b"".join(number.to_bytes(WORD, "big") for number in (1, 2 * WORD, WORD))  # a success that returned a word
-Call = tuple[bytes, bytes]
-
-
-def word(value: int) -> bytes:
-    """A 32-byte big-endian word."""
-    return value.to_bytes(WORD, "big")
-
-
-def encode_aggregate3(calls: Sequence[Call]) -> bytes:
-    """Calldata for (target, data) pairs, failure allowed for each."""
-    fronts: dict[tuple[bytes, int], tuple[bytes, bytes, int]] = {}
-    offsets: list[int] = []
-    tails: list[bytes] = []
-    at = WORD * len(calls)
-    for target, data in calls:
-        key = target, len(data)
-        front = fronts.get(key)
-        if front is None:
-            front = fronts[key] = _around(target, len(data))
-        before, after, stride = front
-        offsets.append(at)
-        tails += before, data, after
-        at += stride
-    return b"".join([SELECTOR, word(WORD), word(len(calls)), *map(word, offsets), *tails])
+ARB_BLOCK_NUMBER = parse_call("arbBlockNumber()")
+ARB_BLOCK_HASH = parse_call("arbBlockHash(uint256)")
+ATTEST = [
+    parse_call(f"{name}()")
+    for name in ("getBlockNumber", "getLastBlockHash", "getCurrentBlockTimestamp", "getCurrentBlockDifficulty", "getChainId")
+]
+GET_BLOCK_HASH = parse_call("getBlockHash(uint256)")
+GET_ETH_BALANCE = parse_call("getEthBalance(address)")
 
 
-def _around(target: bytes, size: int) -> tuple[bytes, bytes, int]:
-    """What stands before and after a call's data, and how long it is in all: the same for every wallet of a source."""
-    if len(target) != 20:
-        raise ValueError(f"a target of {len(target)} bytes")
-    before, after = b"".join([bytes(12), target, TRUE, DATA_AT, word(size)]), bytes(-size % WORD)
-    return before, after, len(before) + size + len(after)
+class Multicall3:
+    """The rung at the contract's address."""
+
+    name = "multicall3"
+    most = 1_000_000
+
+    def __init__(self, address: bytes) -> None:
+        self._address = address
+
+    async def read(self, node: Node, chain_id: int, pin: Pin, plan: Plan) -> Answer:
+        """See `Rung`."""
+        calls = self._attestation(node.number_from_arbsys, pin.number)
+        for sources, wallet in plan:
+            calls += [self._call(source, wallet) for source in sources]
+        results = await self._aggregate(node, calls, attest.where(pin, node.hash_pins))
+        attest.check(results[: len(ATTEST)], pin, chain_id)
+        values, at = [], len(ATTEST)
+        for sources, _ in plan:
+            values.append(sum_of([_result(found) for found in results[at : at + len(sources)]]))
+            at += len(sources)
+        return Answer(values)
+
+    async def attested(self, node: Node, at: Any, arbsys: bool, number: int) -> Sequence[Word]:
+        """See `Rung`."""
+        return await self._aggregate(node, self._attestation(arbsys, number), at)
+
+    async def ancestors(self, node: Node, chain_id: int, tip: Header, numbers: Sequence[int]) -> list[Word]:
+        """See `Rung`."""
+        pin, arbsys = Pin(tip.number, tip.hash, tip), node.number_from_arbsys
+        to, call = (ARBSYS, ARB_BLOCK_HASH) if arbsys else (self._address, GET_BLOCK_HASH)
+        calls = [*self._attestation(arbsys, tip.number), *((to, call + word(one)) for one in numbers)]
+        results = await self._aggregate(node, calls, attest.where(pin, node.hash_pins))
+        attest.check(results[: len(ATTEST)], pin, chain_id)
+        return [found if found is not None and len(found) == 32 and any(found) else None for found in results[len(ATTEST) :]]
+
+    def _attestation(self, arbsys: bool, number: int) -> list[Call]:
+        calls = [(self._address, selector) for selector in ATTEST]
+        if arbsys:
+            # There NUMBER and BLOCKHASH are about the other chain's blocks.
+            calls[0] = (ARBSYS, ARB_BLOCK_NUMBER)
+            calls[1] = (ARBSYS, ARB_BLOCK_HASH + word(max(0, number - 1)))
+        return calls
+
+    def _call(self, source: Source, wallet: bytes) -> Call:
+        if source.contract is None or source.selector is None:
+            return self._address, encode_call_address(GET_ETH_BALANCE, wallet)
+        return source.contract, encode_call_address(source.selector, wallet)
+
+    async def _aggregate(self, node: Node, calls: Sequence[Call], at: Any) -> list[Word]:
+        call = {"to": "0x" + self._address.hex(), "data": "0x" + encode_aggregate3(calls).hex()}
+        answer = await node.call("eth_call", [call, at])
+        if answer == "0x":
+            raise NodeBehind("no Multicall3 at that address and block")
+        return decode_aggregate3(attest.from_hex(answer), len(calls))
 
 
-def decode_aggregate3(data: bytes, count: int) -> list[bytes | None]:
-    """Each sub-call's returned bytes, None where it failed. Raises BadAnswer on anything malformed.
-
-    The results must lie one behind the other, so that they never hold more than the answer itself.
-    """
-    if _number(data, 0) != WORD or _number(data, WORD) != count:
-        raise BadAnswer(f"aggregate3 answered {len(data)} bytes that are not {count} results")
-    base = 2 * WORD
-    results: list[bytes | None] = []
-    end = base + WORD * count
-    for head in range(base, end, WORD):
-        at = base + int.from_bytes(data[head : head + WORD], "big")
-        if at < end:
-            raise BadAnswer("aggregate3's results overlap")
-        if data[at : at + 3 * WORD] == ONE_WORD and at + 4 * WORD <= len(data):
-            results.append(data[at + 3 * WORD : at + 4 * WORD])
-            end = at + 4 * WORD
-        else:
-            result, end = _result(data, at)
-            results.append(result)
-    return results
-
-
-def _result(data: bytes, at: int) -> tuple[bytes | None, int]:
-    """Any result, and where it ends."""
-    success, offset = _number(data, at), _number(data, at + WORD)
-    if success > 1:
-        raise BadAnswer("aggregate3 answered a flag that is neither 0 nor 1")
-    if offset < 2 * WORD:
-        raise BadAnswer("aggregate3's results overlap")
-    length = _number(data, at + offset)
-    start = at + offset + WORD
-    end = start + length + -length % WORD
-    if end > len(data):
-        raise BadAnswer("aggregate3's answer is cut short")
-    return (data[start : start + length] if success else None), end
-
-
-def _number(data: bytes, at: int) -> int:
-    found = data[at : at + WORD]
-    if len(found) != WORD:
-        raise BadAnswer("aggregate3's answer is cut short")
-    return int.from_bytes(found, "big")
-
-
-def decode_word(data: bytes | None) -> int | None:
-    """A sub-call's value: exactly one word is a value (zero too); a failure, nothing, or another length is none."""
-    return int.from_bytes(data, "big") if data is not None and len(data) == WORD else None
+def _result(found: Word) -> tuple[int, Word]:
+    return (-1, None) if found is None else (len(found), found)

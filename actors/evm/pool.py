@@ -48,6 +48,7 @@ class Endpoint:
         self._ids = itertools.count(1)
         self.hash_pins: bool | None = None
         self.number_from_arbsys = self.probed = False
+        self.rungs: tuple[str, ...] = ()
         self.batches = True
         self.chain_ok: bool | None = None
         self.last_head: int | None = None
@@ -192,6 +193,10 @@ class Pool:
             await trio.sleep(max(0.01, min(usable, default=self._now() + 1.0) - self._now()))
         await trio.lowlevel.checkpoint()
         return up[0]
+
+    def preferred(self) -> Endpoint:
+        """Who `pick` would name now, or the first where none is up."""
+        return next(iter(self._up()), self.endpoints[0])
 
     def others(self, endpoint: Endpoint) -> list[Endpoint]:
         """The other healthy endpoints, preferred first."""

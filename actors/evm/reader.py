@@ -1,209 +1,163 @@
-"""Reads many wallets in one `eth_call` of aggregate3, and proves from the answer itself which block and branch it is from.
+"""The ladder: reads many wallets by the best rung that an endpoint was seen to serve.
 
-Each call asks, from inside, for the block number, the parent's hash, the timestamp, PREVRANDAO and the chain id. The number and the chain
-id are compared with the pin's, the rest with its header.
+Each rung is probed on each endpoint, never assumed by a client's name: `packed`, then `multicall3`, then `deployless`, whose answers prove
+their block; then `single`, where hash pins are honoured. What a probe found is kept with the endpoint until whoever reads finds that it
+does not hold any more, and has it probed again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from actors.errors import BadAnswer, NodeBehind, NodeError, Permanent, Throttled, WrongBlock, WrongChain
-from actors.evm.abi import encode_call_address, parse_call
+from actors.errors import BadAnswer, NodeBehind, NodeError, Permanent, Throttled, TooLarge, WrongBlock, WrongChain
+from actors.evm import attest
+from actors.evm.attest import Word, number_of
 from actors.evm.block import Header, Pin
-from actors.evm.multicall3 import Call, decode_aggregate3, decode_word, encode_aggregate3, word
-from actors.evm.source import Source
+from actors.evm.multicall3 import Multicall3
+from actors.evm.packed import Packed
+from actors.evm.rung import Answer, Gas, Node, Plan, Rung, Sources
+from actors.evm.single import Single
 
-ARBSYS = bytes(19) + b"\x64"
-ARB_BLOCK_NUMBER = parse_call("arbBlockNumber()")
-ARB_BLOCK_HASH = parse_call("arbBlockHash(uint256)")
-ATTEST = [
-    parse_call(f"{name}()")
-    for name in ("getBlockNumber", "getLastBlockHash", "getCurrentBlockTimestamp", "getCurrentBlockDifficulty", "getChainId")
-]
-GET_BLOCK_HASH = parse_call("getBlockHash(uint256)")
 BLOCKHASH_REACH = 256
-GET_ETH_BALANCE = parse_call("getEthBalance(address)")
-OVERFLOW = 2**256 - 1
 MADE_UP_HASH = bytes.fromhex("deadbeef" * 8)
-Plan = Sequence[tuple[tuple[Source, ...], bytes]]
+LADDER = ("packed", "multicall3", "deployless", "single")
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A wallet that has no sum, and why."""
+class Probed(Node, Protocol):
+    """An endpoint, and what a probe found of it. `rungs`: the names of those that work, the best one first."""
 
-    reason: str
-
-
-class Node(Protocol):
-    """What is needed of an endpoint."""
-
-    hash_pins: bool | None
-    number_from_arbsys: bool
     probed: bool
-
-    async def call(self, method: str, params: list[Any]) -> Any: ...
-    async def header(self, at: int | str) -> Header | None: ...
+    rungs: tuple[str, ...]
 
 
-async def read(node: Node, multicall3: bytes, chain_id: int, pin: Pin, plan: Plan, gas: int | None = None) -> list[int | Failure]:
-    """Each wallet's sum at the pin, in the plan's order. Raises WrongBlock where the answer is from elsewhere, or another NodeError."""
-    calls = _attestation(multicall3, node.number_from_arbsys, pin.number)
-    for sources, wallet in plan:
-        calls += [_call(source, wallet, multicall3) for source in sources]
-    results = await _aggregate(node, multicall3, calls, _where(node, pin), gas)
-    _check(results[: len(ATTEST)], pin, chain_id)
-    return _sums(plan, results[len(ATTEST) :])
+class Reader:
+    """A chain's ladder: `reads` is `auto` or the name of the only rung to use."""
 
+    def __init__(self, chain_id: int, multicall3: bytes, reads: str = "auto") -> None:
+        self._chain_id = chain_id
+        rungs: list[Rung] = [Packed(), Multicall3(multicall3), Packed(deployless=True), Single()]
+        self._rungs = {rung.name: rung for rung in rungs if reads in ("auto", rung.name)}
+        self._multicall3 = "0x" + multicall3.hex()
 
-async def ancestors(node: Node, multicall3: bytes, chain_id: int, tip: Header, numbers: Sequence[int]) -> list[bytes | None]:
-    """The hashes of the tip's own ancestors, at most `BLOCKHASH_REACH` below it, in one answer that is the tip's: no replica of a
-    load balancer can answer for another. None where the chain does not tell. Raises a NodeError.
-    """
-    pin = Pin(tip.number, tip.hash, tip)
-    ask = (ARBSYS, ARB_BLOCK_HASH) if node.number_from_arbsys else (multicall3, GET_BLOCK_HASH)
-    calls = [*_attestation(multicall3, node.number_from_arbsys, tip.number), *((ask[0], ask[1] + word(one)) for one in numbers)]
-    results = await _aggregate(node, multicall3, calls, _where(node, pin))
-    _check(results[: len(ATTEST)], pin, chain_id)
-    return [found if found is not None and len(found) == 32 and any(found) else None for found in results[len(ATTEST) :]]
+    def rung(self, node: Probed) -> Rung:
+        """The best rung of an endpoint; before it was probed, the best there is."""
+        return self._rungs[node.rungs[0]] if node.rungs else next(iter(self._rungs.values()))
 
+    async def read(self, node: Probed, pin: Pin, plan: Plan) -> Answer:
+        """Each wallet's sum at the pin, in the plan's order. Raises WrongBlock where the answer is from elsewhere, or another NodeError."""
+        return await self.rung(node).read(node, self._chain_id, pin, plan)
 
-def _attestation(multicall3: bytes, arbsys: bool, number: int) -> list[Call]:
-    calls = [(multicall3, selector) for selector in ATTEST]
-    if arbsys:
-        # There NUMBER and BLOCKHASH are about the other chain's blocks.
-        calls[0] = (ARBSYS, ARB_BLOCK_NUMBER)
-        calls[1] = (ARBSYS, ARB_BLOCK_HASH + word(max(0, number - 1)))
-    return calls
+    async def read_page(self, node: Probed, pin: Pin, sources: Sources, addresses: str) -> tuple[list[int | None], Gas | None]:
+        """The sums of wallets of one list of sources, whose addresses follow each other in hex digits; None where a wallet has none."""
+        rung = self.rung(node)
+        if isinstance(rung, Packed):
+            return await rung.read_hex(node, self._chain_id, pin, ((sources, len(addresses) // 40),), addresses)
+        plan = [(sources, bytes.fromhex(addresses[at : at + 40])) for at in range(0, len(addresses), 40)]
+        answer = await self.read(node, pin, plan)
+        return [value if isinstance(value, int) else None for value in answer.values], answer.gas
 
+    async def ancestors(self, node: Probed, tip: Header, numbers: Sequence[int]) -> list[Word]:
+        """The hashes of the tip's own ancestors, at most `BLOCKHASH_REACH` below it, in one answer that is the tip's: no replica of a
+        load balancer can answer for another. None where the chain does not tell. Raises a NodeError.
+        """
+        return await self.rung(node).ancestors(node, self._chain_id, tip, numbers)
 
-def _call(source: Source, wallet: bytes, multicall3: bytes) -> Call:
-    if source.contract is None or source.selector is None:
-        return multicall3, encode_call_address(GET_ETH_BALANCE, wallet)
-    return source.contract, encode_call_address(source.selector, wallet)
+    async def probe(self, node: Probed) -> None:
+        """Learn which rungs an endpoint serves, how it numbers blocks, and whether it honours hash pins: an older block's hash, and one
+        that nobody has.
 
+        Done once: an endpoint that is `probed` is asked nothing. Raises Permanent where no rung works, or another NodeError.
+        """
+        if node.probed:
+            return
+        head = await node.header("latest")
+        if head is None:
+            raise NodeBehind("has no head")
+        older = head if head.number == 0 else await node.header(head.number - 1) or head
+        node.number_from_arbsys, node.hash_pins, node.rungs = await self._look(node, older)
+        node.probed = True
 
-def _where(node: Node, pin: Pin) -> Any:
-    return _by_hash(pin.hash) if node.hash_pins else hex(pin.number)
+    async def _look(self, node: Probed, older: Header) -> tuple[bool, bool, tuple[str, ...]]:
+        arbsys, hash_pins = False, False
+        works: list[str] = []
+        why: list[NodeError] = []
+        for rung in self._rungs.values():
+            if rung.name == "single":
+                continue
+            try:
+                if not works:
+                    arbsys = await self._numbers_by_arbsys(node, rung, older.number)
+                    hash_pins = await self._honours_hash(node, rung, arbsys, older)
+                pin = Pin(older.number, older.hash, older)
+                attest.check(await self._asked(node, rung, attest.where(pin, hash_pins), arbsys, older.number), pin, self._chain_id)
+            except (Permanent, WrongBlock) as error:
+                why.append(error)
+            else:
+                works.append(rung.name)
+        if "single" in self._rungs and (hash_pins if works else await self._refuses_made_up(node, older)):
+            works.append("single")
+        if works:
+            return arbsys, hash_pins or works == ["single"], tuple(works)
+        raise next((error for error in why if isinstance(error, WrongBlock)), None) or Permanent(
+            "nothing reads here: " + "; ".join(map(str, why))
+        )
 
+    async def _asked(self, node: Probed, rung: Rung, at: Any, arbsys: bool, number: int) -> Sequence[Word]:
+        """The attested words. Raises Permanent where the node does not serve the rung.
 
-def _by_hash(block_hash: bytes) -> dict[str, Any]:
-    return {"blockHash": "0x" + block_hash.hex(), "requireCanonical": True}
+        Clients have many wordings for a refusal, and not all are known as one: an error twice, while the node answers otherwise in
+        between, is one too. A node that fails at both is down, and the error says so.
+        """
+        await self._check_code(node, rung, number)
+        last: NodeError | None = None
+        for _ in range(2):
+            try:
+                return await rung.attested(node, at, arbsys, number)
+            except (Permanent, NodeBehind, Throttled, WrongChain):
+                raise
+            except NodeError as error:
+                last = error
+                await node.call("eth_blockNumber", [])
+        raise Permanent(f"{rung.name}: {last}") from last
 
+    async def _check_code(self, node: Probed, rung: Rung, number: int) -> None:
+        if rung.name == "multicall3" and await node.call("eth_getCode", [self._multicall3, hex(number)]) == "0x":
+            raise Permanent(f"no Multicall3 at {self._multicall3} in block {number}")
 
-async def _aggregate(
-    node: Node, multicall3: bytes, calls: Sequence[Call], where: Any, gas: int | None = None
-) -> list[bytes | None]:
-    call = {"to": "0x" + multicall3.hex(), "data": "0x" + encode_aggregate3(calls).hex()}
-    if gas is not None:
-        call["gas"] = hex(gas)
-    answer = await node.call("eth_call", [call, where])
-    if answer == "0x":
-        raise NodeBehind("no Multicall3 at that address and block")
-    return decode_aggregate3(from_hex(answer), len(calls))
+    async def _numbers_by_arbsys(self, node: Probed, rung: Rung, number: int) -> bool:
+        """Where NUMBER is not the block's, it is another chain's (Arbitrum) or the node ignores the block: only the first can be helped."""
+        for arbsys in (False, True):
+            answer = await self._asked(node, rung, hex(number), arbsys, number)
+            if number_of(answer[4]) != self._chain_id:
+                raise WrongBlock(f"answers from chain {number_of(answer[4])}")
+            if number_of(answer[0]) == number:
+                return arbsys
+        raise WrongBlock("cannot attest its block number")
 
-
-def from_hex(text: Any) -> bytes:
-    """`0x…` as bytes. Raises BadAnswer."""
-    if not isinstance(text, str) or not text.startswith("0x"):
-        raise BadAnswer("the answer is not hex data")
-    try:
-        return bytes.fromhex(text[2:])
-    except ValueError as error:
-        raise BadAnswer("the answer is not hex data") from error
-
-
-def _check(attested: Sequence[bytes | None], pin: Pin, chain_id: int) -> None:
-    number, parent, timestamp, prevrandao, chain = attested
-    if decode_word(number) != pin.number:
-        raise WrongBlock(f"answered from block {decode_word(number)}, block {pin.number} was asked for")
-    if decode_word(chain) != chain_id:
-        raise WrongBlock(f"answered from chain {decode_word(chain)}, chain {chain_id} was asked for")
-    header = pin.header
-    if pin.number and parent != header.parent:
-        raise WrongBlock(f"answered from another branch at block {pin.number}")
-    if decode_word(timestamp) != header.timestamp or prevrandao != header.prevrandao:
-        raise WrongBlock(f"answered from a sibling of block {pin.number}")
-
-
-def _sums(plan: Plan, results: Sequence[bytes | None]) -> list[int | Failure]:
-    sums: list[int | Failure] = []
-    at = 0
-    for sources, _ in plan:
-        sums.append(_sum(results[at : at + len(sources)]))
-        at += len(sources)
-    return sums
-
-
-def _sum(results: Sequence[bytes | None]) -> int | Failure:
-    """No partial sums: each source must answer one full word, and the sum must fit below 2**256-1."""
-    total = 0
-    if not results:
-        return Failure("no sources")
-    for index, result in enumerate(results):
-        value = decode_word(result)
-        if value is None:
-            what = "reverted" if result is None else f"answered {len(result)} bytes instead of 32"
-            return Failure(f"source {index} {what}")
-        total += value
-    return total if total < OVERFLOW else Failure("overflow")
-
-
-async def probe(node: Node, multicall3: bytes, chain_id: int) -> None:
-    """Learn how the endpoint numbers blocks and whether it honours hash pins: an older block's hash, and one that nobody has.
-
-    Done once: an endpoint that is `probed` is asked nothing. Raises Permanent where Multicall3 is not there, or another NodeError.
-    """
-    if node.probed:
-        return
-    head = await node.header("latest")
-    if head is None:
-        raise NodeBehind("has no head")
-    if await node.call("eth_getCode", ["0x" + multicall3.hex(), hex(head.number)]) == "0x":
-        raise Permanent(f"no Multicall3 at 0x{multicall3.hex()} in block {head.number}")
-    older = head if head.number == 0 else await node.header(head.number - 1) or head
-    arbsys = await _numbers_by_arbsys(node, multicall3, chain_id, older.number)
-    hash_pins = await _honours_hash(node, multicall3, arbsys, older)
-    node.number_from_arbsys, node.hash_pins, node.probed = arbsys, hash_pins, True
-
-
-async def _numbers_by_arbsys(node: Node, multicall3: bytes, chain_id: int, number: int) -> bool:
-    """Where NUMBER is not the block's, it is another chain's (Arbitrum) or the node ignores the block: only the first can be helped."""
-    for arbsys in (False, True):
-        answer = await _aggregate(node, multicall3, _attestation(multicall3, arbsys, number), hex(number))
-        if decode_word(answer[4]) != chain_id:
-            raise WrongBlock(f"answers from chain {decode_word(answer[4])}")
-        if decode_word(answer[0]) == number:
-            return arbsys
-    raise WrongBlock("cannot attest its block number")
-
-
-async def _honours_hash(node: Node, multicall3: bytes, arbsys: bool, older: Header) -> bool:
-    calls = _attestation(multicall3, arbsys, older.number)
-    at_hash = await _unless_refused(node, multicall3, calls, older.hash, older.number)
-    if at_hash is None or decode_word(at_hash[0]) != older.number:
-        return False
-    return await _unless_refused(node, multicall3, calls, MADE_UP_HASH, older.number) is None
-
-
-async def _unless_refused(
-    node: Node, multicall3: bytes, calls: Sequence[Call], block_hash: bytes, number: int
-) -> list[bytes | None] | None:
-    """The answer at a hash; None where the node refuses it.
-
-    Clients have many wordings for a refusal, and not all are known as one: an error twice, while the node answers the same by number
-    in between, is one too. A node that fails at both is down, and the error says so.
-    """
-    for _ in range(2):
+    async def _honours_hash(self, node: Probed, rung: Rung, arbsys: bool, older: Header) -> bool:
         try:
-            return await _aggregate(node, multicall3, calls, _by_hash(block_hash))
+            at_hash = await self._asked(node, rung, attest.at_hash(older.hash), arbsys, older.number)
         except (Permanent, NodeBehind):
-            return None
-        except (Throttled, WrongChain):
-            raise
-        except NodeError:
-            await _aggregate(node, multicall3, calls, hex(number))
-    return None
+            return False
+        if number_of(at_hash[0]) != older.number:
+            return False
+        return await _refuses(lambda: self._asked(node, rung, attest.at_hash(MADE_UP_HASH), arbsys, older.number))
+
+    async def _refuses_made_up(self, node: Probed, older: Header) -> bool:
+        """Where nothing attests a block: whether a balance is answered at a hash, and none at one that nobody has."""
+
+        async def ask(block_hash: bytes) -> Any:
+            return await node.call("eth_getBalance", ["0x" + bytes(20).hex(), attest.at_hash(block_hash)])
+
+        if await _refuses(lambda: ask(older.hash)):
+            return False
+        return await _refuses(lambda: ask(MADE_UP_HASH))
+
+
+async def _refuses(ask: Callable[[], Any]) -> bool:
+    try:
+        await ask()
+    except (Permanent, NodeBehind, BadAnswer, TooLarge):
+        return True
+    return False

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import random
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -64,7 +65,8 @@ class Town:
 
     def _receipts(self, hashes: Sequence[str]) -> list[dict[str, str]]:
         """Of transactions that were sent, mined by now: on a busy machine the node may take them in after the block that was to hold them."""
-        for _ in range(MOST_BLOCKS):
+        for block in range(MOST_BLOCKS):
+            time.sleep(0.001 * block)
             self.mine()
             receipts = self._anvil.batch([("eth_getTransactionReceipt", [one]) for one in hashes])
             if all(receipts):

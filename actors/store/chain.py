@@ -88,20 +88,38 @@ def unknown(conn: Conn, chain: str, blocks: Iterable[Block]) -> set[Block]:
     return {(int(number), from_text(value)) for number, value in rows}
 
 
-def remember(conn: Conn, chain: str, blocks: Iterable[Block]) -> None:
-    """Remember blocks as ones of the chain's branch; those that are remembered already stay."""
+def asked_since(conn: Conn, chain: str, ends: Iterable[Block]) -> int | None:
+    """The lowest block above which a closing asked for logs that ended at one of these; None where none of them is a closing's end."""
+    found = sorted(set(ends))
+    row = conn.execute(
+        """
+        select min(t.since) from trueup_blocks t join unnest(%s::bigint[], %s::text[]) b(number, hash) using (number, hash)
+        where t.chain = %s
+        """,
+        [literal(number for number, _ in found), literal(text(value) for _, value in found), chain],
+    ).fetchone()
+    return None if row is None or row[0] is None else int(row[0])
+
+
+def remember(conn: Conn, chain: str, blocks: Iterable[Block], since: int | None = None) -> None:
+    """Remember blocks as ones of the chain's branch; those that are remembered already stay. `since`: they are ends of closings that
+    asked for the logs above that block.
+    """
     if found := sorted(set(blocks)):
         conn.execute(
             """
-            insert into trueup_blocks as t (chain, number, hash, branch)
-            select %(chain)s, b.number, b.hash, coalesce((select c.branch from trueup_chains c where c.chain = %(chain)s), 0)
+            insert into trueup_blocks as t (chain, number, hash, branch, since)
+            select %(chain)s, b.number, b.hash, coalesce((select c.branch from trueup_chains c where c.chain = %(chain)s), 0), %(since)s
             from unnest(%(numbers)s::bigint[], %(hashes)s::text[]) b(number, hash) order by 2, 3
-            on conflict (chain, number, hash) do update set branch = excluded.branch where t.branch < excluded.branch
+            on conflict (chain, number, hash) do update set
+                branch = greatest(t.branch, excluded.branch), since = least(t.since, excluded.since)
+            where t.branch < excluded.branch or least(t.since, excluded.since) is distinct from t.since
             """,
             {
                 "chain": chain,
                 "numbers": literal(number for number, _ in found),
                 "hashes": literal(text(value) for _, value in found),
+                "since": since,
             },
         )
 

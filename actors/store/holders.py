@@ -54,7 +54,7 @@ def addresses(track: str) -> sql.Composable:
     return sql.SQL("(\n{}\n) t(address)").format(sql.SQL(query))
 
 
-def _is_wallet(column: sql.Composable) -> sql.Composed:
+def is_wallet(column: sql.Composable) -> sql.Composed:
     """Whether a text is a wallet as tables hold it. Whatever else another program keeps there must not reach
     the sweep.
     """
@@ -92,26 +92,6 @@ def _state(row: Sequence[Any]) -> RowState:
     return RowState(from_text(wallet), read_block, blocknumber, updated_at, tracked, aside)
 
 
-def oldest(conn: Conn, asset: AssetConfig, limit: int) -> list[bytes]:
-    """The wallets of the oldest rows, oldest first. Rows that are set aside, or hold no wallet, are passed
-    over.
-
-    Which of many rows of one age come first is left to the index: to sort a million placeholders for each
-    tick would cost seconds.
-    """
-    query = sql.SQL(
-        """
-        select o.wallet from (
-            select h.wallet, h.updated_at from {table} h
-            where {valid} and not exists (
-                select from trueup_set_aside s where s.table_name = %(name)s and s.row_key = h.wallet)
-            order by h.updated_at limit %(limit)s
-        ) o order by o.updated_at, o.wallet
-        """
-    ).format(table=table(asset.table), valid=_is_wallet(sql.SQL("h.wallet")))
-    return [from_text(wallet) for (wallet,) in conn.execute(query, {"name": asset.table, "limit": limit})]
-
-
 def tick_size(rows: int, interval_secs: float, target_age_secs: float, batch_size: int) -> int:
     """How many rows one tick reads: the config's number, or what renews `rows` within the target age."""
     if not target_age_secs:
@@ -119,31 +99,11 @@ def tick_size(rows: int, interval_secs: float, target_age_secs: float, batch_siz
     return max(1, math.ceil(rows * interval_secs / target_age_secs))
 
 
-def select_tick(conn: Conn, asset: AssetConfig, interval_secs: float, batch_size: int) -> list[bytes]:
-    """The wallets of one tick: placeholders for new addresses of the SELECT first, then the oldest rows."""
+def prepare_tick(conn: Conn, asset: AssetConfig, interval_secs: float, batch_size: int) -> int:
+    """How many rows a tick reads; placeholders for new addresses of the SELECT are inserted first."""
     insert_placeholders(conn, asset)
     rows = count(conn, asset) if asset.target_age_secs else 0
-    return oldest(conn, asset, tick_size(rows, interval_secs, asset.target_age_secs, batch_size))
-
-
-def oldest_after(
-    conn: Conn, asset: AssetConfig, limit: int, after: tuple[datetime, str] | None, before: datetime
-) -> list[tuple[bytes, datetime]]:
-    """A page of the rows last read before a time, oldest first, from after (`updated_at`, wallet) on; the
-    rows that `oldest` takes.
-    """
-    query = sql.SQL(
-        """
-        select h.wallet, {time} from {table} h
-        where {valid} and h.updated_at < %(before)s
-            and (h.updated_at, h.wallet) > (coalesce(%(at)s::timestamp, '-infinity'), %(wallet)s) and not exists (
-            select from trueup_set_aside s where s.table_name = %(name)s and s.row_key = h.wallet)
-        order by h.updated_at, h.wallet limit %(limit)s
-        """
-    ).format(table=table(asset.table), time=SAFE_TIME, valid=_is_wallet(sql.SQL("h.wallet")))
-    at, wallet = after or (None, "")
-    rows = conn.execute(query, {"name": asset.table, "limit": limit, "before": before, "at": at, "wallet": wallet})
-    return [(from_text(wallet), updated_at) for wallet, updated_at in rows]
+    return tick_size(rows, interval_secs, asset.target_age_secs, batch_size)
 
 
 def insert_placeholders(conn: Conn, asset: AssetConfig) -> int:
@@ -161,7 +121,7 @@ def insert_placeholders(conn: Conn, asset: AssetConfig) -> int:
         order by c.wallet collate "C" limit %(limit)s
         on conflict (wallet) do nothing
         """
-    ).format(table=table(asset.table), addresses=addresses(asset.track), valid=_is_wallet(sql.SQL("c.wallet")))
+    ).format(table=table(asset.table), addresses=addresses(asset.track), valid=is_wallet(sql.SQL("c.wallet")))
     return conn.execute(query, {"limit": PLACEHOLDERS_AT_ONCE}).rowcount
 
 
@@ -178,7 +138,7 @@ def above(conn: Conn, asset: AssetConfig, fork: int, after: str, limit: int) -> 
         where h.read_block > %(fork)s and h.wallet > %(after)s and {valid}
         order by h.wallet limit %(limit)s
         """
-    ).format(table=table(asset.table), time=SAFE_TIME, valid=_is_wallet(sql.SQL("h.wallet")))
+    ).format(table=table(asset.table), time=SAFE_TIME, valid=is_wallet(sql.SQL("h.wallet")))
     rows = conn.execute(query, {"name": asset.table, "fork": fork, "after": after, "limit": limit})
     return [_state(row) for row in rows]
 

@@ -26,7 +26,7 @@ CHECKPOINTS = "eth_indexer_checkpoints"
 COLUMNS = {
     CHECKPOINTS: ("name", "last_block", "updated_at", "confirmed"),
     "trueup_chains": ("chain", "branch"),
-    "trueup_blocks": ("chain", "number", "hash"),
+    "trueup_blocks": ("chain", "number", "hash", "branch", "since"),
     "trueup_set_aside": ("table_name", "row_key", "block", "error", "attempts", "next_attempt"),
     "trueup_leases": ("role", "holder", "until"),
 }

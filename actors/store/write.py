@@ -13,6 +13,7 @@ from typing import TypeVar
 from actors.config import AssetConfig
 from actors.messages import Covered, Failed, Marks, Move, Raised, Reading, Touch, WriteBatch, WriteResult
 from actors.store import chain, checkpoint, set_aside
+from actors.store.marks import is_closed, load_marks
 from actors.store.postgres import Conn
 from actors.store.rows import lock, lower_unrepaired, write_covered, write_readings
 
@@ -42,7 +43,7 @@ class _Write:
         ]
         chains = {self._assets[o.touch.asset].chain for o in outcomes} | {move.chain for move in batch.moves}
         self._branches = chain.share_branches(self._conn, chains)
-        self._marks = self._load_marks(batch.readings)
+        self._marks = load_marks(self._conn, {r.touch.asset for r in batch.readings}, self._assets)
         readings, covered = self._attested(self._current(batch.readings)), self._current(batch.covered)
         failed, raised = self._current(batch.failed), self._current(batch.raised)
         updated = self._write_rows(readings, covered, [f.touch for f in failed if f.touch.repair is not None])
@@ -64,30 +65,9 @@ class _Write:
                 kept.append(outcome)
         return kept
 
-    def _load_marks(self, readings: Sequence[Reading]) -> dict[str, Marks]:
-        """Each asset's checkpoint; for one that has none, what all others of its chain have confirmed."""
-        names = sorted({r.touch.asset for r in readings})
-        chains = {self._assets[name].chain for name in names}
-        keys = sorted({asset.checkpoint for asset in self._assets.values() if asset.chain in chains})
-        stored = checkpoint.load_many(self._conn, keys) if keys else {}
-        found: dict[str, Marks] = {}
-        for name in names:
-            own = self._assets[name]
-            others = [stored[a.checkpoint] for a in self._assets.values() if a.chain == own.chain and a.checkpoint in stored]
-            if own.checkpoint in stored:
-                found[name] = stored[own.checkpoint]
-            elif others:
-                lowest = min(m.last_block if m.confirmed is None else m.confirmed for m in others)
-                found[name] = Marks(lowest, lowest)
-        return found
-
     def _attested(self, readings: Sequence[Reading]) -> list[Reading]:
-        """The readings less those at or below the checkpoint whose block is not a remembered one.
-
-        No later closing would compare such a block, so an orphaned one would stay in the row for good. A checkpoint that another
-        program wrote has no remembered blocks yet.
-        """
-        closed = [r for r in readings if self._is_closed(r)]
+        """The readings less those at or below the checkpoint whose block is not a remembered one."""
+        closed = [r for r in readings if is_closed(self._marks.get(r.touch.asset), r.block)]
         unknown: set[tuple[str, int, bytes]] = set()
         for name in sorted({self._assets[r.touch.asset].chain for r in closed}):
             blocks = {(r.block, r.block_hash) for r in closed if self._assets[r.touch.asset].chain == name}
@@ -95,10 +75,6 @@ class _Write:
         refused = [r for r in closed if (self._assets[r.touch.asset].chain, r.block, r.block_hash) in unknown]
         self._refused += [r.touch for r in refused]
         return [r for r in readings if r not in refused] if refused else list(readings)
-
-    def _is_closed(self, reading: Reading) -> bool:
-        mark = self._marks.get(reading.touch.asset)
-        return mark is not None and mark.confirmed is not None and reading.block <= mark.last_block
 
     def _write_rows(
         self, readings: Sequence[Reading], covered: Sequence[Covered], unrepaired: Sequence[Touch]
@@ -169,8 +145,9 @@ class _Write:
 
     def _remember_closings(self, moved: Sequence[Move]) -> None:
         for name in sorted({move.chain for move in moved}):
-            ends = [(m.target.last_block, m.block_hash) for m in moved if m.chain == name and m.block_hash is not None]
-            chain.remember(self._conn, name, [(number, value) for number, value in ends if value is not None])
+            for move in moved:
+                if move.chain == name and move.block_hash is not None:
+                    chain.remember(self._conn, name, [(move.target.last_block, move.block_hash)], since=move.expect.last_block)
             own = {asset.checkpoint for asset in self._assets.values() if asset.chain == name}
             marks = checkpoint.load_many(self._conn, sorted(own)).values()
             if marks:

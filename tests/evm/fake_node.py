@@ -1,18 +1,19 @@
-"""A node that plays Multicall3 in Python, with the faults that real ones have."""
+"""A node that plays Multicall3, and runs programs, in Python, with the faults that real ones have."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from eth_abi.abi import decode, encode
 
-from actors.errors import NodeBehind, NodeError, Permanent
+from actors.errors import NodeBehind, NodeError, Permanent, TooLarge
 from actors.evm.abi import parse_call
+from actors.evm.aggregate3 import word
 from actors.evm.block import Header
 from actors.evm.keccak import keccak
-from actors.evm.multicall3 import word
+from tests.evm.mini_evm import Around, Halt, run
 
 MULTICALL3 = bytes.fromhex("ca11bde05977b3631167028862be2a173976ca11")
 ARBSYS = bytes(19) + b"\x64"
@@ -39,12 +40,16 @@ class FakeNode:
     hash_pins: bool | None = None
     number_from_arbsys: bool = False
     probed: bool = False
+    rungs: tuple[str, ...] = ()
+    overrides: bool = True
+    deploys: bool = True
     chain_id: int = CHAIN_ID
     arbitrum: bool = False
     takes_hashes: bool = True
     ignores_block: bool = False
     takes_any_hash: bool = False
     has_multicall3: bool = True
+    gas: int = 30_000_000
     refusal: NodeError = field(default_factory=lambda: NodeBehind("header not found"))
     answers: dict[tuple[bytes, bytes], Callable[[bytes], bytes | None]] = field(default_factory=dict)
     native: dict[bytes, int] = field(default_factory=dict)
@@ -57,20 +62,64 @@ class FakeNode:
         number = self.head if isinstance(at, str) else at
         return header_of(number) if 0 <= number <= self.head else None
 
+    async def batch(self, calls: Sequence[tuple[str, list[Any]]]) -> list[Any]:
+        found: list[Any] = []
+        for method, params in calls:
+            try:
+                found.append(await self.call(method, params))
+            except NodeError as error:
+                found.append(error)
+        return found
+
     async def call(self, method: str, params: list[Any]) -> Any:
         self.asked.append((method, params))
+        if method == "eth_blockNumber":
+            return hex(self.head)
+        if method == "eth_getBalance":
+            header = self._block(params[1])
+            return hex(self.native.get(bytes.fromhex(params[0][2:]), 0))
         if method == "eth_getCode":
             return "0x6080" if self.has_multicall3 else "0x"
         assert method == "eth_call"
-        call, where = params
-        assert call["to"] == "0x" + MULTICALL3.hex()
+        call, where = params[:2]
         header = self.disturb(self._block(where))
         data = bytes.fromhex(call["data"][2:])
+        if "to" not in call:
+            return self.reply("0x" + self._run(header, data, b"").hex()) if self.deploys else "0x"
+        if len(params) > 2:
+            (code,) = (account["code"] for account in params[2].values())
+            return self.reply("0x" + self._run(header, bytes.fromhex(code[2:]), data).hex()) if self.overrides else "0x"
+        if call["to"] != "0x" + MULTICALL3.hex():
+            result = self._view(header, bytes.fromhex(call["to"][2:]), data)
+            if result is None:
+                raise Permanent("execution reverted")
+            return "0x" + result.hex()
         assert data[:4].hex() == "82ad56cb"
         (calls,) = decode(["(address,bool,bytes)[]"], data[4:])
         results = [self._view(header, bytes.fromhex(target[2:]), data) for target, _, data in calls]
         pairs = [(result is not None, result or b"") for result in results]
         return self.reply("0x" + encode(["(bool,bytes)[]"], [pairs]).hex())
+
+    def _run(self, header: Header, code: bytes, data: bytes) -> bytes:
+        def call(to: bytes, sent: bytes) -> tuple[bool, bytes]:
+            result = self._view(header, to, sent)
+            return result is not None, result or b""
+
+        def block_hash(number: int) -> bytes:
+            behind = self._seen(header).number - number
+            return self._seen(header).parent if behind == 1 else header_of(number).hash if 1 < behind <= 256 else bytes(32)
+
+        seen = self._seen(header)
+        around = Around(
+            seen.number, seen.timestamp, seen.prevrandao, self.chain_id, block_hash, lambda wallet: self.native.get(wallet, 0), call
+        )
+        try:
+            return run(code, data, around, self.gas)
+        except Halt as error:
+            raise TooLarge(str(error)) from error
+
+    def _seen(self, header: Header) -> Header:
+        return header if not self.arbitrum else replace(header, number=20_000_000 + header.number, parent=keccak(b"made up"))
 
     def _block(self, where: Any) -> Header:
         if self.ignores_block:
@@ -99,7 +148,7 @@ class FakeNode:
         return b"" if view is None else view(argument[12:])
 
     def _own(self, header: Header, selector: bytes, argument: bytes) -> bytes:
-        seen = header if not self.arbitrum else replace(header, number=20_000_000 + header.number, parent=keccak(b"made up"))
+        seen = self._seen(header)
         if selector == parse_call("getBlockHash(uint256)"):
             asked = int.from_bytes(argument, "big")
             return header_of(asked).hash if 0 < header.number - asked <= 256 else bytes(32)

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from actors.errors import BadAnswer
+from actors.evm.aggregate3 import word
 from actors.evm.block import Header
-from actors.evm.multicall3 import word
 
 RAW: dict[str, Any] = {
     "number": "0x10",

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.errors import BadAnswer, DecodeError, SignatureError
+from actors.evm.aggregate3 import word
 from actors.evm.logs import HINT_HOLDS, LogEvent, RangeSize, Trigger, decode_log, filter_for, wallets_of
-from actors.evm.multicall3 import word
 
 TOKEN = "0x18aAA7115705e8be94bfFEBDE57Af9BFc265B998"
 OTHER = "0x" + "77" * 20

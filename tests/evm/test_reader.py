@@ -10,9 +10,10 @@ import pytest
 
 from actors.errors import BadAnswer, NodeBehind, NodeError, Permanent, Throttled, Transient, WrongBlock
 from actors.evm.abi import parse_call
+from actors.evm.aggregate3 import word
 from actors.evm.block import Header, Pin
-from actors.evm.multicall3 import word
-from actors.evm.reader import Failure, ancestors, probe, read
+from actors.evm.reader import Reader
+from actors.evm.rung import Failure
 from actors.evm.source import Source
 from tests.evm.fake_node import CHAIN_ID, MULTICALL3, FakeNode, header_of
 
@@ -31,51 +32,64 @@ def node_with(held: dict[bytes, bytes | None], locked: bytes | None = word(0), *
     return FakeNode(answers=answers, native={ANN: 1000}, **more)
 
 
-async def one(node: FakeNode, sources: tuple[Source, ...] = (HELD,), pin: Pin = PIN) -> int | Failure:
-    (found,) = await read(node, MULTICALL3, CHAIN_ID, pin, [(sources, ANN)])
+@pytest.fixture(params=["packed", "multicall3", "deployless"])
+def reader(request: pytest.FixtureRequest) -> Reader:
+    """One rung alone."""
+    return Reader(CHAIN_ID, MULTICALL3, request.param)
+
+
+@pytest.fixture
+def ladder() -> Reader:
+    """All of them."""
+    return Reader(CHAIN_ID, MULTICALL3)
+
+
+async def one(reader: Reader, node: FakeNode, sources: tuple[Source, ...] = (HELD,), pin: Pin = PIN) -> int | Failure:
+    (found,) = (await reader.read(node, pin, [(sources, ANN)])).values
     return found
 
 
-async def test_each_wallet_has_the_sum_of_its_own_sources() -> None:
+async def test_each_wallet_has_the_sum_of_its_own_sources(reader: Reader) -> None:
     node = node_with({ANN: word(5), BOB: word(7)}, locked=word(30))
     plan = [((HELD, LOCKED), ANN), ((NATIVE,), ANN), ((HELD,), BOB), ((NATIVE, HELD), BOB)]
-    assert await read(node, MULTICALL3, CHAIN_ID, PIN, plan) == [35, 1000, 7, 7]
+    assert (await reader.read(node, PIN, plan)).values == [35, 1000, 7, 7]
     assert len(node.asked) == 1
 
 
-async def test_a_wallet_that_fails_leaves_the_others_alone() -> None:
+async def test_a_wallet_that_fails_leaves_the_others_alone(reader: Reader) -> None:
     node = node_with({ANN: None, BOB: word(7)})
-    found = await read(node, MULTICALL3, CHAIN_ID, PIN, [((HELD,), ANN), ((HELD, LOCKED), BOB)])
-    assert found == [Failure("source 0 reverted"), 7]
+    found = (await reader.read(node, PIN, [((HELD,), ANN), ((HELD, LOCKED), BOB)])).values
+    assert isinstance(found[0], Failure)  # the reason is told to who asks for it alone
+    assert found[1] == 7
 
 
 @pytest.mark.parametrize("size", [0, 31, 33, 64])
-async def test_anything_but_one_word_is_a_failure_and_never_zero(size: int) -> None:
-    found = await one(node_with({ANN: word(5)}, locked=bytes(size)), (HELD, LOCKED))
+async def test_anything_but_one_word_is_a_failure_and_never_zero(reader: Reader, size: int) -> None:
+    found = await one(reader, node_with({ANN: word(5)}, locked=bytes(size)), (HELD, LOCKED))
     assert found == Failure(f"source 1 answered {size} bytes instead of 32")
 
 
-async def test_zero_is_a_value() -> None:
-    assert await one(node_with({ANN: word(0)})) == 0
+async def test_zero_is_a_value(reader: Reader) -> None:
+    assert await one(reader, node_with({ANN: word(0)})) == 0
 
 
 @pytest.mark.parametrize(("held", "locked"), [(2**256 - 1, 0), (2**256 - 2, 1), (2**255, 2**255), (2**256 - 1, 2**256 - 1)])
-async def test_a_sum_that_does_not_fit_is_a_failure(held: int, locked: int) -> None:
-    assert await one(node_with({ANN: word(held)}, word(locked)), (HELD, LOCKED)) == Failure("overflow")
+async def test_a_sum_that_does_not_fit_is_a_failure(reader: Reader, held: int, locked: int) -> None:
+    assert await one(reader, node_with({ANN: word(held)}, word(locked)), (HELD, LOCKED)) == Failure("overflow")
 
 
-async def test_the_largest_sum_that_fits() -> None:
-    assert await one(node_with({ANN: word(2**256 - 3)}, word(1)), (HELD, LOCKED)) == 2**256 - 2
+async def test_the_largest_sum_that_fits(reader: Reader) -> None:
+    assert await one(reader, node_with({ANN: word(2**256 - 3)}, word(1)), (HELD, LOCKED)) == 2**256 - 2
 
 
-async def test_a_wallet_without_sources_has_no_sum() -> None:
-    assert await one(FakeNode(), ()) == Failure("no sources")
+async def test_a_wallet_without_sources_has_no_sum(reader: Reader) -> None:
+    assert await one(reader, FakeNode(), ()) == Failure("no sources")
 
 
-async def test_no_wallets_at_all_is_still_attested() -> None:
-    assert await read(FakeNode(), MULTICALL3, CHAIN_ID, PIN, []) == []
+async def test_no_wallets_at_all_is_still_attested(reader: Reader) -> None:
+    assert (await reader.read(FakeNode(), PIN, [])).values == []
     with pytest.raises(WrongBlock):
-        await read(FakeNode(ignores_block=True), MULTICALL3, CHAIN_ID, PIN, [])
+        await reader.read(FakeNode(ignores_block=True), PIN, [])
 
 
 @pytest.mark.parametrize(
@@ -84,98 +98,90 @@ async def test_no_wallets_at_all_is_still_attested() -> None:
     ids=["number", "parent", "timestamp", "prevrandao"],
 )
 @pytest.mark.parametrize("hash_pins", [True, False])
-async def test_an_answer_that_attests_another_block_is_thrown_away(changes: dict[str, Any], hash_pins: bool) -> None:
+async def test_an_answer_that_attests_another_block_is_thrown_away(reader: Reader, changes: dict[str, Any], hash_pins: bool) -> None:
     node = node_with({ANN: word(5)}, hash_pins=hash_pins)
     node.disturb = lambda header: replace(header, **changes)
     with pytest.raises(WrongBlock):
-        await one(node)
+        await one(reader, node)
 
 
-async def test_an_answer_from_another_chain_is_thrown_away() -> None:
+async def test_an_answer_from_another_chain_is_thrown_away(reader: Reader) -> None:
     with pytest.raises(WrongBlock, match="answered from chain 5, chain 31337"):
-        await one(node_with({ANN: word(5)}, chain_id=5))
+        await one(reader, node_with({ANN: word(5)}, chain_id=5))
 
 
-async def test_an_answer_from_the_same_height_of_another_branch_is_thrown_away() -> None:
+async def test_an_answer_from_the_same_height_of_another_branch_is_thrown_away(reader: Reader) -> None:
     node = node_with({ANN: word(5)})
     node.disturb = lambda header: header_of(header.number, "fork")
     with pytest.raises(WrongBlock, match="another branch"):
-        await one(node)
+        await one(reader, node)
 
 
-async def test_an_answer_from_the_head_is_not_one_from_the_pin() -> None:
+async def test_an_answer_from_the_head_is_not_one_from_the_pin(reader: Reader) -> None:
     with pytest.raises(WrongBlock, match="answered from block 10, block 8 was asked for"):
-        await one(node_with({ANN: word(5)}, ignores_block=True))
+        await one(reader, node_with({ANN: word(5)}, ignores_block=True))
 
 
-async def test_the_pin_goes_as_a_canonical_hash_or_as_a_number() -> None:
+async def test_the_pin_goes_as_a_canonical_hash_or_as_a_number(reader: Reader) -> None:
     by_hash, by_number = node_with({ANN: word(5)}, hash_pins=True), node_with({ANN: word(5)}, hash_pins=False)
-    await one(by_hash)
-    await one(by_number)
+    await one(reader, by_hash)
+    await one(reader, by_number)
     assert by_hash.asked[0][1][1] == {"blockHash": "0x" + header_of(8).hash.hex(), "requireCanonical": True}
     assert by_number.asked[0][1][1] == "0x8"
 
 
-async def test_gas_is_sent_where_it_is_given() -> None:
-    node = FakeNode()
-    await read(node, MULTICALL3, CHAIN_ID, PIN, [])
-    await read(node, MULTICALL3, CHAIN_ID, PIN, [], 50_000_000)
-    assert "gas" not in node.asked[0][1][0]
-    assert node.asked[1][1][0]["gas"] == "0x2faf080"
-
-
-async def test_the_first_block_has_no_parent_to_compare() -> None:
+async def test_the_first_block_has_no_parent_to_compare(reader: Reader) -> None:
     node = node_with({ANN: word(5)})
     node.disturb = lambda header: replace(header, parent=bytes(32))
-    assert await one(node, pin=Pin(0, header_of(0).hash, header_of(0))) == 5
+    assert await one(reader, node, pin=Pin(0, header_of(0).hash, header_of(0))) == 5
 
 
-async def test_arbitrums_blocks_are_numbered_by_arbsys() -> None:
+async def test_arbitrums_blocks_are_numbered_by_arbsys(reader: Reader) -> None:
     node = node_with({ANN: word(5)}, arbitrum=True, number_from_arbsys=True)
-    assert await one(node) == 5
+    assert await one(reader, node) == 5
     node.disturb = lambda header: header_of(header.number, "fork")
     with pytest.raises(WrongBlock, match="another branch"):
-        await one(node)
+        await one(reader, node)
     node.number_from_arbsys = False
     with pytest.raises(WrongBlock, match="block 20000008"):
-        await one(node)
+        await one(reader, node)
 
 
 @pytest.mark.parametrize("answer", [None, 5, {}, "", "0x1", "0xzz", "<html>", "0x" + "00" * 64, "0x" + "ff" * 64])
-async def test_what_is_no_answer_of_aggregate3_is_a_bad_answer(answer: object) -> None:
+async def test_what_is_no_answer_of_aggregate3_is_a_bad_answer(reader: Reader, answer: object) -> None:
     with pytest.raises(BadAnswer):
-        await one(FakeNode(reply=lambda text: answer))
+        await one(reader, FakeNode(reply=lambda text: answer))
 
 
 @pytest.mark.parametrize("cut", [2, 64, 66])
-async def test_an_answer_that_is_cut_short_is_a_bad_answer(cut: int) -> None:
+async def test_an_answer_that_is_cut_short_is_a_bad_answer(reader: Reader, cut: int) -> None:
     with pytest.raises(BadAnswer):
-        await one(node_with({ANN: word(5)}, reply=lambda text: text[:-cut]))
+        await one(reader, node_with({ANN: word(5)}, reply=lambda text: text[:-cut]))
 
 
-async def test_no_code_at_the_pin_is_the_nodes_matter() -> None:
-    with pytest.raises(NodeBehind, match="no Multicall3"):
-        await one(FakeNode(reply=lambda text: "0x"))
+async def test_no_code_at_the_pin_is_the_nodes_matter(reader: Reader) -> None:
+    with pytest.raises((NodeBehind, Permanent), match="no Multicall3|is not run"):
+        await one(reader, FakeNode(reply=lambda text: "0x"))
 
 
-async def test_a_probe_finds_that_hashes_are_honoured_and_is_done_once() -> None:
+async def test_a_probe_finds_that_hashes_are_honoured_and_is_done_once(reader: Reader) -> None:
     node = FakeNode()
-    await probe(node, MULTICALL3, CHAIN_ID)
+    await reader.probe(node)
     assert (node.probed, node.hash_pins, node.number_from_arbsys) == (True, True, False)
     asked = len(node.asked)
-    await probe(node, MULTICALL3, CHAIN_ID)
+    await reader.probe(node)
     assert len(node.asked) == asked
 
 
-async def test_a_probe_finds_arbitrum() -> None:
+async def test_a_probe_finds_arbitrum(reader: Reader) -> None:
     node = FakeNode(arbitrum=True)
-    await probe(node, MULTICALL3, CHAIN_ID)
+    await reader.probe(node)
     assert (node.probed, node.hash_pins, node.number_from_arbsys) == (True, True, True)
 
 
-async def test_a_probe_at_the_first_block() -> None:
+async def test_a_probe_at_the_first_block(reader: Reader) -> None:
     node = FakeNode(head=0)
-    await probe(node, MULTICALL3, CHAIN_ID)
+    await reader.probe(node)
     assert (node.probed, node.hash_pins) == (True, True)
 
 
@@ -191,21 +197,22 @@ class HeadAtAnyHash(FakeNode):
     [FakeNode(takes_hashes=False), FakeNode(takes_any_hash=True), HeadAtAnyHash()],
     ids=["refuses hashes", "answers a made-up hash", "answers from the head"],
 )
-async def test_hash_pins_that_are_not_honoured_are_not_used(node: FakeNode) -> None:
-    await probe(node, MULTICALL3, CHAIN_ID)
+async def test_hash_pins_that_are_not_honoured_are_not_used(reader: Reader, node: FakeNode) -> None:
+    node = replace(node)
+    await reader.probe(node)
     assert (node.probed, node.hash_pins) == (True, False)
 
 
-async def test_a_refusal_in_unknown_words_is_one_where_the_node_answers_otherwise() -> None:
+async def test_a_refusal_in_unknown_words_is_one_where_the_node_answers_otherwise(reader: Reader) -> None:
     node = FakeNode(refusal=Transient("eth_call: the hash is a stranger (-32000)"))
-    await probe(node, MULTICALL3, CHAIN_ID)
+    await reader.probe(node)
     assert (node.probed, node.hash_pins) == (True, True)
 
 
-async def test_being_throttled_is_no_refusal_of_a_hash() -> None:
+async def test_being_throttled_is_no_refusal_of_a_hash(reader: Reader) -> None:
     node = FakeNode(refusal=Throttled("slow down"))
     with pytest.raises(Throttled):
-        await probe(node, MULTICALL3, CHAIN_ID)
+        await reader.probe(node)
     assert (node.probed, node.hash_pins) == (False, None)
 
 
@@ -222,14 +229,14 @@ class DiesAfter(FakeNode):
 
 
 @pytest.mark.parametrize("left", [0, 1, 2, 3])
-async def test_a_node_that_dies_meanwhile_is_probed_again(left: int) -> None:
+async def test_a_node_that_dies_meanwhile_is_probed_again(reader: Reader, left: int) -> None:
     node = DiesAfter()
     node.left = left
     with pytest.raises(Transient):
-        await probe(node, MULTICALL3, CHAIN_ID)
+        await reader.probe(node)
     assert (node.probed, node.hash_pins, node.number_from_arbsys) == (False, None, False)
     node.left = 100
-    await probe(node, MULTICALL3, CHAIN_ID)
+    await reader.probe(node)
     assert (node.probed, node.hash_pins) == (True, True)
 
 
@@ -237,23 +244,72 @@ async def test_a_node_that_dies_meanwhile_is_probed_again(left: int) -> None:
     ("node", "error", "says"),
     [
         (FakeNode(head=-1), NodeBehind, "no head"),
-        (FakeNode(has_multicall3=False), Permanent, "no Multicall3 at 0xca11bde05977b3631167028862be2a173976ca11 in block 10"),
         (FakeNode(chain_id=1), WrongBlock, "answers from chain 1"),
         (FakeNode(ignores_block=True), WrongBlock, "cannot attest"),
     ],
 )
-async def test_what_cannot_attest_is_not_read(node: FakeNode, error: type[NodeError], says: str) -> None:
+async def test_what_cannot_attest_is_not_read(reader: Reader, node: FakeNode, error: type[NodeError], says: str) -> None:
+    node = replace(node)
     with pytest.raises(error, match=says):
-        await probe(node, MULTICALL3, CHAIN_ID)
+        await reader.probe(node)
     assert not node.probed
 
 
-async def test_a_blocks_ancestors_come_in_one_answer_that_is_the_blocks_own() -> None:
+NOTHING: dict[str, Any] = {"overrides": False, "has_multicall3": False, "deploys": False, "takes_hashes": False}
+
+
+@pytest.mark.parametrize(
+    ("serves", "rungs"),
+    [
+        ({}, ("packed", "multicall3", "deployless", "single")),
+        ({"overrides": False}, ("multicall3", "deployless", "single")),
+        ({"has_multicall3": False}, ("packed", "deployless", "single")),
+        ({"overrides": False, "has_multicall3": False}, ("deployless", "single")),
+        ({"takes_hashes": False}, ("packed", "multicall3", "deployless")),
+        ({"takes_any_hash": True}, ("packed", "multicall3", "deployless")),
+        ({**NOTHING, "takes_hashes": True}, ("single",)),
+    ],
+)
+async def test_the_ladder_has_the_rungs_that_the_endpoint_serves(ladder: Reader, serves: dict[str, Any], rungs: tuple[str, ...]) -> None:
+    node = node_with({ANN: word(5)}, **serves)
+    await ladder.probe(node)
+    assert node.rungs == rungs
+    assert await one(ladder, node) == 5
+
+
+async def test_an_endpoint_that_serves_no_rung_says_why_of_each(ladder: Reader) -> None:
+    with pytest.raises(Permanent, match="packed.*no Multicall3 at 0xca11bde05977b3631167028862be2a173976ca11.*deployless"):
+        await ladder.probe(FakeNode(**NOTHING))
+
+
+async def test_single_calls_prove_nothing_without_a_hash_pin() -> None:
+    with pytest.raises(WrongBlock):
+        await one(Reader(CHAIN_ID, MULTICALL3, "single"), node_with({ANN: word(5)}))
+
+
+async def test_sums_of_more_than_sixteen_bytes_are_asked_for_once_more() -> None:
+    held: dict[bytes, bytes | None] = {ANN: word(2**128 - 2), BOB: word(2**128 - 1)}
+    node = node_with(held)
+    found = await Reader(CHAIN_ID, MULTICALL3, "packed").read(node, PIN, [((HELD,), ANN), ((HELD,), BOB), ((NATIVE,), ANN)])
+    assert found.values == [2**128 - 2, 2**128 - 1, 1000]
+    assert len(node.asked) == 2
+
+
+async def test_what_a_call_cost_is_told() -> None:
+    node = node_with({}, gas=1_000_000)
+    wallets = [number.to_bytes(20, "big") for number in range(1, 101)]
+    gas = (await Reader(CHAIN_ID, MULTICALL3, "packed").read(node, PIN, [((HELD, LOCKED), wallet) for wallet in wallets])).gas
+    assert gas is not None
+    assert (gas.holders, gas.given) == (100, 1_000_000 - 3 + 21_000 + 16 * 2000)
+    assert 100 * 2 * 700 < gas.used < 100 * 2 * 1200
+
+
+async def test_a_blocks_ancestors_come_in_one_answer_that_is_the_blocks_own(reader: Reader) -> None:
     node = FakeNode(hash_pins=True)
     tip = header_of(9)
-    found = await ancestors(node, MULTICALL3, CHAIN_ID, tip, [8, 5, 9])
+    found = await reader.ancestors(node, tip, [8, 5, 9])
     assert found == [header_of(8).hash, header_of(5).hash, None]
     assert len(node.asked) == 1
     node.disturb = lambda header: header_of(header.number, "fork")
     with pytest.raises(WrongBlock):
-        await ancestors(node, MULTICALL3, CHAIN_ID, tip, [8])
+        await reader.ancestors(node, tip, [8])

@@ -53,8 +53,11 @@ def test_all_of_the_traffic_leaves_a_log() -> None:
     with Anvil(block_time=1) as anvil:
         town = Town(anvil, wallets=1000)
         town.traffic(200)
-        town.mine()
-        logs = anvil.rpc("eth_getLogs", {"fromBlock": hex(town.started_at + 1), "toBlock": "latest"})
+        where = {"fromBlock": hex(town.started_at + 1), "toBlock": "latest"}
+        for _ in range(50):  # on a busy machine the node takes the last ones in after the block
+            town.mine()
+            if len(logs := anvil.rpc("eth_getLogs", where)) >= 200:
+                break
         assert len(logs) == 200
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-MOST_SEEDS = 1000
+MOST_SEEDS = 400
 
 
 @dataclass(frozen=True)

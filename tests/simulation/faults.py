@@ -86,6 +86,10 @@ class Faults:
     ignores_hash: bool = False  # takes a hash pin and answers at the head
     ignores_canonical: bool = False  # takes an orphan's hash, whatever requireCanonical says
     refuses_hash: bool = False
+    no_overrides: bool = False  # the override is ignored
+    refuses_overrides: bool = False
+    no_deploys: bool = False
+    no_multicall3: bool = False
     max_sub_calls: int | None = None  # more run out of gas
     gas_cap: int | None = None  # the last sub-calls starve, or the whole call does
     # What it does with logs

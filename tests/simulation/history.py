@@ -155,6 +155,10 @@ class History:
                 setattr(node.faults, self.rng.choice(("ignores_hash", "refuses_hash", "ignores_canonical")), True)
             elif self.rng.random() < 0.05:
                 node.faults.wrong_chain_id = 1
+        for node in self.provider.nodes.values():
+            if self.rng.random() < 0.5:
+                setattr(node.faults, self.rng.choice(("no_overrides", "refuses_overrides")), True)
+                node.faults.no_multicall3, node.faults.no_deploys = self.rng.random() < 0.2, self.rng.random() < 0.3
         for _ in range(self.rng.randrange(30)):
             self.chain.mine(random_changes(self.rng, self.wallets), self._now())
 

@@ -6,6 +6,7 @@ the generator that is handed in.
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 from collections import Counter, deque
@@ -18,6 +19,8 @@ import trio
 
 from actors.errors import Transient
 from actors.evm.keccak import keccak
+from tests.evm import mini_evm
+from tests.evm.mini_evm import Around, Halt
 from tests.simulation import chain as contracts
 from tests.simulation.chain import MULTICALL3, NATIVE, SELECTORS, Block, Chain, Log, fork_point
 from tests.simulation.faults import PLAIN_LAG, Faults, Response, RpcError, Withheld
@@ -26,6 +29,7 @@ from tests.simulation.socket import Filter, Wire
 REQUEST_SECS = 10.0
 FELL_BACK_SECS = 30.0  # a question may be older than its answer: slow nodes, frozen processes
 GAS_CAP = 50_000_000
+PROGRAM_GAS = 50_000_000
 SUB_CALL_GAS = 8_000
 MOST_STARVED = 10  # sub-calls that fail for want of gas before the whole call does
 AGGREGATE3 = bytes.fromhex("82ad56cb")
@@ -275,6 +279,8 @@ def _block_by_hash(node: Node, head: Block, params: Sequence[Any]) -> Any:
 
 def _code(node: Node, head: Block, params: Sequence[Any]) -> str:
     node.state_at(head, params[1])
+    if node.faults.no_multicall3 and bytes.fromhex(params[0][2:]) == MULTICALL3:
+        return "0x"
     return "0x6080" if bytes.fromhex(params[0][2:]) in CODE else "0x"
 
 
@@ -284,14 +290,55 @@ def _balance(node: Node, head: Block, params: Sequence[Any]) -> str:
 
 def _call(node: Node, head: Block, params: Sequence[Any]) -> str:
     call, block = params[0], node.state_at(head, params[1] if len(params) > 1 else "latest")
-    to, data = bytes.fromhex(call["to"][2:]), bytes.fromhex(call["data"][2:])
-    if to == MULTICALL3 and data[:4] == AGGREGATE3:
-        gas = min(node.faults.gas_cap or GAS_CAP, int(call.get("gas", hex(GAS_CAP)), 16))
+    data, faults = bytes.fromhex(call["data"][2:]), node.faults
+    if (program := _program(faults, call, params)) is not None:
+        return "0x" + run_program(node, block, program, data).hex()
+    to = bytes.fromhex(call["to"][2:]) if "to" in call else b""
+    if to == MULTICALL3 and data[:4] == AGGREGATE3 and not faults.no_multicall3:
+        gas = min(faults.gas_cap or GAS_CAP, int(call.get("gas", hex(GAS_CAP)), 16))
         return "0x" + aggregate3(node, block, data, gas).hex()
     ok, returned = sub_call(node, block, to, data)
     if not ok:
         raise RpcError(3, "execution reverted")
     return "0x" + returned.hex()
+
+
+def _program(faults: Faults, call: Mapping[str, Any], params: Sequence[Any]) -> bytes | None:
+    """The code of a call that brings its own."""
+    if len(params) > 2 and faults.refuses_overrides:
+        faults.note("refuses_overrides")
+        raise RpcError(-32602, "too many arguments, want at most 2")
+    if len(params) > 2 and not faults.no_overrides:
+        return bytes.fromhex(next(iter(params[2].values()))["code"][2:])
+    if "to" not in call and not faults.no_deploys:
+        return bytes.fromhex(call["data"][2:])
+    return None
+
+
+def run_program(node: Node, block: Block, program: bytes, data: bytes) -> bytes:
+    """What a program of the caller's own answers. Raises RpcError."""
+    calls, most = itertools.count(1), node.faults.max_sub_calls
+
+    def call(to: bytes, sent: bytes) -> tuple[bool, bytes]:
+        if most is not None and next(calls) > most:
+            node.faults.note("max_sub_calls")
+            raise Halt("out of gas")
+        return sub_call(node, block, to, sent)
+
+    def block_hash(number: int) -> bytes:
+        older = block.at(number) if 0 < block.number - number <= 256 else None
+        return older.hash if older is not None else bytes(32)
+
+    around = Around(
+        block.number, block.timestamp, block.prevrandao, node.chain_id(), block_hash,
+        lambda wallet: block.balance(NATIVE, wallet), call, lambda to, sent: burns(block, to, sent),
+    )  # fmt: skip
+    try:
+        return mini_evm.run(program, data, around, node.faults.gas_cap or PROGRAM_GAS)
+    except Halt as error:
+        if node.faults.gas_cap is not None:
+            node.faults.note("gas_cap")
+        raise RpcError(-32000, str(error)) from error
 
 
 def aggregate3(node: Node, block: Block, data: bytes, gas: int) -> bytes:
@@ -338,7 +385,7 @@ def sub_call(node: Node, block: Block, to: bytes, sent: bytes) -> tuple[bool, by
     selector = sent[:4]
     if (known := SELECTORS.get(to)) is not None:
         return contracts.view(block, to, sent[16:36]) if selector == known and len(sent) == 36 else (False, b"")
-    if to != MULTICALL3:
+    if to != MULTICALL3 or node.faults.no_multicall3:
         return True, b""
     what = SELF.get(selector)
     if selector == GET_BLOCK_HASH:

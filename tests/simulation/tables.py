@@ -6,15 +6,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Protocol, TypeVar, cast
 
-from actors.config import Config
-from actors.messages import WriteBatch, WriteResult
-from actors.store import chain, checkpoint, holders, leases, schema, set_aside, write
+from actors.config import AssetConfig, Config
+from actors.messages import PageReading, PageResult, WriteBatch, WriteResult
+from actors.store import chain, checkpoint, holders, leases, pages, schema, set_aside, write
+from tests.simulation import tables_pages, tables_write
 from tests.simulation import tables_units as units
-from tests.simulation import tables_write
 from tests.simulation.tables_contents import BEGAN, PLACEHOLDER, Aside, Contents, Lease, Row
 
 __all__ = ["BEGAN", "PLACEHOLDER", "Aside", "Lease", "Observer", "Row", "Tables"]
@@ -32,15 +32,16 @@ UNITS: dict[Callable[..., Any], Callable[..., Any]] = {
     chain.newest_at_or_below: units.newest_at_or_below,
     chain.forget: units.forget,
     chain.remember: units.remember,
+    chain.asked_since: units.asked_since,
     chain.prune: units.prune,
     chain.reorg: units.reorg,
     checkpoint.load: units.load,
     checkpoint.load_many: units.load_many,
     checkpoint.create: units.create,
     holders.look_up: units.look_up,
-    holders.oldest: units.oldest,
-    holders.oldest_after: units.oldest_after,
-    holders.select_tick: units.select_tick,
+    holders.prepare_tick: units.prepare_tick,
+    pages.oldest_page: tables_pages.oldest_page,
+    pages.write_page: tables_pages.write_page,
     holders.insert_placeholders: units.insert_placeholders,
     holders.above: units.above,
     holders.count: units.count,
@@ -76,6 +77,8 @@ class Tables(Contents):
 
     def run(self, fn: Callable[..., T], *args: Any) -> T:
         """Run a unit, whole or not at all, and tell the observers of writes and reorgs."""
+        if fn is pages.write_page:
+            return cast("T", self._page(*args))
         if fn is write.write:
             for observer in self.observers:
                 observer.writes(args[0])
@@ -87,6 +90,20 @@ class Tables(Contents):
             elif fn is chain.reorg and before.get(args[0], 0) != self.chains[args[0]]:
                 observer.reorged(args[0], args[2], result)
         return cast("T", result)
+
+    def _page(self, reading: PageReading, assets: Mapping[str, AssetConfig], now: float) -> PageResult:
+        """Observers see a page as the readings that are in it."""
+        batch = tables_pages.batch_of(reading, now)
+        for observer in self.observers:
+            observer.writes(batch)
+        result: PageResult = self._whole(pages.write_page, (reading, assets, now))
+        keys = [(r.touch.asset, r.touch.wallet) for r in batch.readings]
+        rows = self.rows(assets[reading.page.asset].table)
+        updated = frozenset(key for key in keys if result.updated is not None and key[1] in rows and rows[key[1]].read_block == reading.block)
+        refused = tuple(r.touch for r in batch.readings) if result.updated is None else ()
+        for observer in self.observers:
+            observer.wrote(batch, WriteResult(refused, updated=updated))
+        return result
 
     def _whole(self, fn: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         self.undo.clear()

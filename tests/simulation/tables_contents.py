@@ -42,6 +42,13 @@ class Lease(NamedTuple):
     until: datetime
 
 
+class Seen(NamedTuple):
+    """A row of `trueup_blocks`, beside its number and hash."""
+
+    branch: int
+    since: int | None = None
+
+
 class Kept(dict[K, V]):
     """A dict that notes what it held before each `[key] = value` and `del`. Units use nothing else to change one."""
 
@@ -67,7 +74,7 @@ class Contents:
         self.holders: dict[str, Kept[bytes, Row]] = {}
         self.checkpoints: Kept[str, Marks | None] = Kept(self.undo)  # None: a row that never held a block
         self.chains: Kept[str, int] = Kept(self.undo)
-        self.remembered: dict[str, Kept[Block, int]] = {}
+        self.remembered: dict[str, Kept[Block, Seen]] = {}
         self.aside: Kept[tuple[str, bytes], Aside] = Kept(self.undo)
         self.leases: Kept[str, Lease] = Kept(self.undo)
         self.selected: dict[str, set[bytes]] = {}  # by asset: the addresses that its SELECT finds
@@ -83,8 +90,8 @@ class Contents:
             self.holders[table] = Kept(self.undo)
         return self.holders[table]
 
-    def blocks(self, chain: str) -> Kept[Block, int]:
-        """A chain's remembered blocks, with the branch that each was last remembered on."""
+    def blocks(self, chain: str) -> Kept[Block, Seen]:
+        """A chain's remembered blocks."""
         if chain not in self.remembered:
             self.remembered[chain] = Kept(self.undo)
         return self.remembered[chain]

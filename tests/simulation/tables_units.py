@@ -11,7 +11,7 @@ from actors.store import holders as real_holders
 from actors.store.chain import KEPT_CLOSINGS
 from actors.store.holders import RowState, is_query, tick_size
 from actors.store.set_aside import Due
-from tests.simulation.tables_contents import PLACEHOLDER, Block, Contents, Lease, Row
+from tests.simulation.tables_contents import PLACEHOLDER, Block, Contents, Lease, Row, Seen
 
 ZERO = bytes(20)
 
@@ -39,17 +39,25 @@ def newest_at_or_below(c: Contents, chain: str, number: int, limit: int = KEPT_C
     return sorted(found, key=lambda block: (-block[0], block[1]))[:limit]
 
 
-def remember(c: Contents, chain: str, blocks: Iterable[Block]) -> None:
+def asked_since(c: Contents, chain: str, ends: Iterable[Block]) -> int | None:
+    """As `chain.asked_since`."""
+    found = (c.blocks(chain).get(block) for block in ends)
+    return min((seen.since for seen in found if seen is not None and seen.since is not None), default=None)
+
+
+def remember(c: Contents, chain: str, blocks: Iterable[Block], since: int | None = None) -> None:
     """As `chain.remember`."""
     for block in blocks:
-        c.blocks(chain)[block] = c.chains.get(chain, 0)
+        before = c.blocks(chain).get(block)
+        known = [one for one in (since, before and before.since) if one is not None]
+        c.blocks(chain)[block] = Seen(c.chains.get(chain, 0), min(known, default=None))
 
 
 def forget(c: Contents, chain: str, blocks: Iterable[Block], of_branch: int) -> None:
     """As `chain.forget`: a block that was seen on this very branch stays."""
     if branch(c, chain) == of_branch:
         for block in set(blocks) & set(c.blocks(chain)):
-            if c.blocks(chain)[block] < of_branch:
+            if c.blocks(chain)[block].branch < of_branch:
                 del c.blocks(chain)[block]
 
 
@@ -118,29 +126,16 @@ def _state(c: Contents, asset: AssetConfig, wallet: bytes, row: Row | None) -> R
     return RowState(wallet, row.read_block, row.blocknumber, row.updated_at, tracked, aside)
 
 
-def _by_age(c: Contents, asset: AssetConfig) -> list[tuple[datetime, bytes]]:
+def by_age(c: Contents, asset: AssetConfig) -> list[tuple[datetime, bytes]]:
+    """The rows that a sweep takes, oldest first."""
     rows = c.rows(asset.table).items()
     return sorted((row.updated_at, wallet) for wallet, row in rows if wallet != ZERO and (asset.table, wallet) not in c.aside)
 
 
-def oldest(c: Contents, asset: AssetConfig, limit: int) -> list[bytes]:
-    """As `holders.oldest`; among rows of one age the lowest wallets come first, where Postgres may take any."""
-    return [wallet for _, wallet in _by_age(c, asset)[:limit]]
-
-
-def oldest_after(
-    c: Contents, asset: AssetConfig, limit: int, after: tuple[datetime, str] | None, before: datetime
-) -> list[tuple[bytes, datetime]]:
-    """As `holders.oldest_after`."""
-    at, key = after or (datetime.min, "")
-    page = [(wallet, time) for time, wallet in _by_age(c, asset) if time < before and (time, "0x" + wallet.hex()) > (at, key)]
-    return page[:limit]
-
-
-def select_tick(c: Contents, asset: AssetConfig, interval_secs: float, batch_size: int) -> list[bytes]:
-    """As `holders.select_tick`."""
+def prepare_tick(c: Contents, asset: AssetConfig, interval_secs: float, batch_size: int) -> int:
+    """As `holders.prepare_tick`."""
     insert_placeholders(c, asset)
-    return oldest(c, asset, tick_size(count(c, asset), interval_secs, asset.target_age_secs, batch_size))
+    return tick_size(count(c, asset), interval_secs, asset.target_age_secs, batch_size)
 
 
 def insert_placeholders(c: Contents, asset: AssetConfig) -> int:

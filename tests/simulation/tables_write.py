@@ -18,9 +18,9 @@ O = TypeVar("O", Reading, Covered, Failed, Raised)  # noqa: E741  # an outcome
 FIRST_DELAY, LONGEST_DELAY = timedelta(seconds=10), timedelta(days=1)
 
 
-def write(c: Contents, batch: WriteBatch, assets: Mapping[str, AssetConfig]) -> WriteResult:
-    """As `write.write`."""
-    return _Write(c, batch, assets).run()
+def write(c: Contents, batch: WriteBatch, assets: Mapping[str, AssetConfig], frees: bool = True) -> WriteResult:
+    """As `write.write`. `frees`: a reading ends its wallet's being set aside."""
+    return _Write(c, batch, assets).run(frees)
 
 
 class _Write:
@@ -49,7 +49,7 @@ class _Write:
         stored = [self._c.checkpoints.get(asset.checkpoint) for asset in self._assets.values() if asset.chain == chain]
         return min((m.last_block if m.confirmed is None else m.confirmed for m in stored if m is not None), default=None)
 
-    def run(self) -> WriteResult:
+    def run(self, frees: bool) -> WriteResult:
         batch = self._batch
         readings = self._attested(self._current(batch.readings))
         covered, failed, raised = self._current(batch.covered), self._current(batch.failed), self._current(batch.raised)
@@ -60,7 +60,7 @@ class _Write:
         self._put_aside(failed)
         self._lower_unrepaired(failed)
         self._raise(raised)
-        self._free(readings)
+        self._free(readings if frees else [])
         moved = self._move()
         waiting = self._waiting()
         dropped = tuple(move.errand for move in batch.moves if move.errand not in moved and move.errand not in waiting)
@@ -193,7 +193,7 @@ class _Write:
     def _remember_closings(self, moved: Sequence[Move]) -> None:
         for move in moved:
             if move.block_hash is not None:
-                remember(self._c, move.chain, [(move.target.last_block, move.block_hash)])
+                remember(self._c, move.chain, [(move.target.last_block, move.block_hash)], move.expect.last_block)
         for chain in sorted({move.chain for move in moved}):
             if (lowest := self._lowest(chain)) is not None:
                 prune(self._c, chain, lowest)

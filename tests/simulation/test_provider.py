@@ -34,7 +34,8 @@ from actors.evm.abi import parse_call
 from actors.evm.block import Header, Pin
 from actors.evm.logs import Trigger, decode_log, filter_for
 from actors.evm.pool import Endpoint, Pool
-from actors.evm.reader import Failure, probe, read
+from actors.evm.reader import Reader
+from actors.evm.rung import Failure
 from actors.evm.source import Source
 from tests.simulation import chain as sim
 from tests.simulation.chain import (
@@ -74,6 +75,11 @@ class World:
                 self.fork(self.rng.randint(1, 4), self.rng.randint(1, 5))
         self.pool = Pool(self.provider.http_urls, sim.CHAIN_ID, cast(Any, self.provider), trio.current_time)
 
+    @property
+    def reader(self) -> Reader:
+        """Multicall3 alone: the ladder has its own tests."""
+        return Reader(sim.CHAIN_ID, sim.MULTICALL3, "multicall3")
+
     def mine(self, *changes: Change) -> Block:
         """A block with these changes, or with random ones."""
         return self.chain.mine(changes or random_changes(self.rng, self.wallets), 0)
@@ -97,7 +103,7 @@ class World:
     async def read(self, block: Block, wallets: list[bytes]) -> list[int | Failure]:
         """The wallets' sums, as the batcher reads them."""
         pin = Pin(block.number, block.hash, Header.from_json(block.header))
-        return await read(self.endpoint, sim.MULTICALL3, sim.CHAIN_ID, pin, [(PLAN, wallet) for wallet in wallets])
+        return (await self.reader.read(self.endpoint, pin, [(PLAN, wallet) for wallet in wallets])).values
 
     async def ask(self, method: str, *params: Any) -> Any:
         """The first node's raw answer object."""
@@ -159,7 +165,7 @@ async def test_the_probe_finds_hash_pins_where_they_are_honoured(autojump_clock:
         if fault:
             setattr(world.a.faults, fault, True)
         world.endpoint.probed = False
-        await probe(world.endpoint, sim.MULTICALL3, sim.CHAIN_ID)
+        await world.reader.probe(world.endpoint)
         assert world.endpoint.hash_pins is honoured
         assert bool(fault) == (world.a.faults.struck[fault] > 0)
 

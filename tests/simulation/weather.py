@@ -49,6 +49,7 @@ NODE_EPISODES: list[Callable[[random.Random], Flags]] = [
     lambda rng: {"balancer": True, "other_lag": rng.randint(1, 6)},
     lambda rng: {"ignores_tag": True},
     lambda rng: {"max_sub_calls": rng.choice((8, 20, 60))},
+    lambda rng: {rng.choice(("no_overrides", "refuses_overrides")): True, "no_deploys": rng.random() < 0.5},
     lambda rng: {"gas_cap": rng.choice((100_000, 200_000, 400_000))},
     lambda rng: {"max_range": rng.randint(1, 12), "wording": rng.choice(sorted(WORDINGS))},
     lambda rng: {"max_results": rng.randint(4, 12), "wording": rng.choice(sorted(WORDINGS))},

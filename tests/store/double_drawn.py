@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from hypothesis import strategies as st
 
 from actors.messages import Marks
-from actors.store import chain, checkpoint, holders, leases, set_aside
+from actors.store import chain, checkpoint, holders, leases, pages, set_aside
 from tests.simulation.tables import BEGAN, PLACEHOLDER, Row
 from tests.store.double_sides import ASSETS, GAMMA
 from tests.store.double_steps import Batch, OfBranch, Oldest, Other, Outcome, Step, Stride, Unit
@@ -57,8 +57,9 @@ BATCHES = st.builds(
     moves=st.lists(st.builds(Stride, NAMES, STARTS, st.sampled_from([0, 1, 1, 2]), st.none() | HASHES, BEHIND), max_size=3),
     backwards=st.booleans(),
 )
-OLDEST = st.builds(Oldest, st.just(holders.oldest), st.tuples(ASSET, LIMITS))
-TICKS = st.builds(Oldest, st.just(holders.select_tick), st.tuples(st.sampled_from([AUDIO, GAMMA]), st.just(30.0), LIMITS))
+OLDEST = st.builds(
+    Oldest, st.just(pages.oldest_page), st.tuples(ASSET, LIMITS, st.none() | TIMES, st.sampled_from([0, 0, 1]), st.none() | TIMES)
+)
 
 
 def unit(fn: Callable[..., Any], *args: Drawn[Any]) -> Drawn[Step]:
@@ -74,11 +75,12 @@ PLAIN = st.one_of(
     unit(chain.branch, CHAINS),
     unit(chain.remembered, CHAINS, st.integers(-1, 12)),
     unit(chain.newest_at_or_below, CHAINS, st.integers(-1, 12), LIMITS),
+    unit(chain.asked_since, CHAINS, st.lists(st.tuples(BLOCKS, HASHES))),
     unit(checkpoint.load, CHECKPOINTS),
     unit(checkpoint.load_many, st.lists(CHECKPOINTS)),
     unit(checkpoint.create, CHAINS, CHECKPOINTS, BLOCKS, st.none() | HASHES),
     unit(holders.look_up, ASSET, st.lists(KEYS)),
-    unit(holders.oldest_after, ASSET, LIMITS, st.none() | st.tuples(TIMES, KEYS.map(lambda w: "0x" + w.hex())), TIMES),
+    unit(holders.prepare_tick, st.sampled_from([AUDIO, GAMMA]), st.just(30.0), LIMITS),
     unit(holders.insert_placeholders, ASSET),
     unit(holders.above, ASSET, st.integers(0, 9), st.just("") | KEYS.map(lambda w: "0x" + w.hex()), LIMITS),
     unit(holders.count, ASSET),
@@ -87,7 +89,6 @@ PLAIN = st.one_of(
     unit(leases.hold, st.sampled_from("rs"), st.sampled_from("ab"), st.sampled_from([10.0, 60.0])),
     unit(leases.free, st.sampled_from("ab")),
     OLDEST,
-    TICKS,
 )
 FENCED = st.one_of(
     st.builds(OfBranch, st.just(chain.forget), st.tuples(CHAINS, st.lists(BLOCK)), BEHIND, st.just(())),

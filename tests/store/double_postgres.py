@@ -90,7 +90,7 @@ class PostgresSide(Side):
                 for c in found["checkpoints"]
             },
             "chains": {c["chain"]: c["branch"] for c in found["chains"]},
-            "blocks": {(b["chain"], b["number"], from_text(b["hash"])): b["branch"] for b in found["blocks"]},
+            "blocks": {(b["chain"], b["number"], from_text(b["hash"])): (b["branch"], b["since"]) for b in found["blocks"]},
             "aside": {
                 (s["table_name"], from_text(s["row_key"])): (s["block"], s["error"], s["attempts"], _time(s["next_attempt"]))
                 for s in found["aside"]

@@ -11,6 +11,7 @@ from actors.config import AssetConfig
 from actors.messages import Marks, Reading, Repair, WriteBatch, WriteResult
 from actors.store import holders, write
 from tests.simulation.tables import Row, Tables
+from tests.simulation.tables_contents import Seen
 from tests.store.scene import AUDIO
 
 T = TypeVar("T")
@@ -120,7 +121,7 @@ class DoubleSide(Side):
             "rows": {(table, wallet): row for table, rows in held.holders.items() for wallet, row in rows.items()},
             "checkpoints": dict(held.checkpoints),
             "chains": dict(held.chains),
-            "blocks": {(name, *block): branch for name, blocks in held.remembered.items() for block, branch in blocks.items()},
+            "blocks": {(name, *block): tuple(seen) for name, blocks in held.remembered.items() for block, seen in blocks.items()},
             "aside": {key: tuple(aside) for key, aside in held.aside.items()},
             "leases": {role: tuple(lease) for role, lease in held.leases.items()},
         }
@@ -136,7 +137,7 @@ class DoubleSide(Side):
 
     def put_blocks(self, name: str, blocks: Iterable[tuple[int, bytes]]) -> None:
         for block in blocks:
-            self.tables.blocks(name)[block] = self.tables.chains.get(name, 0)
+            self.tables.blocks(name)[block] = Seen(self.tables.chains.get(name, 0))
 
     def select(self, wallets: Iterable[bytes]) -> None:
         self.tables.selected[GAMMA.name] = set(wallets)

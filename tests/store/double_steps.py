@@ -13,6 +13,7 @@ import psycopg
 
 from actors.messages import Covered, Failed, Marks, Move, Raised, Reading, Repair, Touch
 from actors.store import checkpoint
+from actors.store.pages import Selected
 from tests.store.double_sides import ASSETS, Side
 
 NOW = 10_000.0
@@ -56,14 +57,18 @@ class Other(NamedTuple):
 class Oldest(NamedTuple):
     """Of many rows of one age Postgres may take any: then it is their ages that must agree."""
 
-    fn: Callable[..., list[bytes]]
+    fn: Callable[..., Selected | None]
     args: tuple[Any, ...]
 
     def play(self, side: Side) -> object:
         found = side.run(self.fn, *self.args)
+        if found is None:
+            return None
         rows = side.contents()["rows"]
-        ages = [rows[self.args[0].table, wallet].updated_at for wallet in found]
-        return ages, [wallet for wallet, age in zip(found, ages, strict=True) if age < ages[-1]]
+        wallets = [bytes.fromhex(wallet[2:]) for wallet in found.wallets.split(",")]
+        ages = sorted(rows[self.args[0].table, wallet].updated_at for wallet in wallets)
+        older = [wallet for wallet in wallets if rows[self.args[0].table, wallet].updated_at < found.last]
+        return found.count, found.last, found.ties, ages, older if not self.args[3] else []
 
 
 class OfBranch(NamedTuple):

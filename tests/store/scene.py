@@ -10,6 +10,7 @@ from actors.config import AssetConfig, Config, DatabaseConfig
 from actors.evm.source import Source
 from actors.messages import Reading, Repair, Touch, WriteBatch, WriteResult
 from actors.store.names import table
+from actors.store.pages import oldest_page
 from actors.store.postgres import Conn
 from actors.store.write import write
 
@@ -78,3 +79,9 @@ class Store:
     def tracking(self, track: str) -> Store:
         """The same with another `track`."""
         return replace(self, asset=replace(self.asset, track=track))
+
+
+def oldest(store: Store, limit: int) -> list[bytes]:
+    """The wallets of the oldest rows, in wallet order."""
+    page = oldest_page(store.conn, store.asset, limit, None, 0, None)
+    return [] if page is None else [bytes.fromhex(wallet[2:]) for wallet in page.wallets.split(",")]

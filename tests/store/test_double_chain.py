@@ -168,3 +168,15 @@ def test_first_boot_stores_a_block_as_both_marks_once_and_remembers_it(side: Sid
     }
     assert side.run(checkpoint.load, "?") is None
     assert numbers(side) == [100]
+
+
+def test_an_end_knows_above_which_block_its_closing_asked(side: Side) -> None:
+    side.put_blocks("ethereum", [(9, HASH)])
+    assert side.run(chain.asked_since, "ethereum", [(9, HASH), (8, OTHER)]) is None
+    for since in (7, 5, 6):
+        side.run(chain.remember, "ethereum", [(9, HASH)], since)
+    side.run(chain.remember, "ethereum", [(9, HASH)])
+    side.run(chain.remember, "ethereum", [(12, OTHER)], 9)
+    assert side.run(chain.asked_since, "ethereum", [(12, OTHER)]) == 9
+    assert side.run(chain.asked_since, "ethereum", [(12, OTHER), (9, HASH)]) == 5
+    assert side.run(chain.asked_since, "base", [(9, HASH)]) is None

@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 
 from actors.config import AssetConfig
-from actors.messages import Failed, Raised, Touch
-from actors.store import chain, holders, leases, set_aside
+from actors.messages import Failed, Marks, Page, PageReading, PageResult, Raised, Touch
+from actors.store import chain, holders, leases, pages, set_aside
+from actors.store.pages import Selected
 from actors.store.set_aside import Due
 from tests.simulation.tables import BEGAN, PLACEHOLDER, Row
 from tests.store.double_postgres import a_conn, a_side  # noqa: F401  # fixtures
-from tests.store.double_sides import BETA, GAMMA, Side
-from tests.store.scene import AUDIO, reading, wallet
+from tests.store.double_sides import ASSETS, BETA, GAMMA, Side
+from tests.store.scene import AUDIO, HASH, reading, wallet
 
 ONE, TWO, THREE, FOUR = (wallet(n) for n in (1, 2, 3, 4))
 ZERO = bytes(20)
@@ -68,19 +69,69 @@ def test_oldest_rows_come_first_but_for_those_set_aside_and_the_zero_address(sid
     put_rows(side, AUDIO, [10, 30, 20, 40, 5])
     side.put_row(AUDIO, ZERO, Row(0, None, 900, PLACEHOLDER))
     side.write(failed=(failed(900, number=4),))
-    assert side.run(holders.oldest, AUDIO, 3) == [TWO, THREE, ONE]
+    assert side.run(pages.oldest_page, AUDIO, 3, None, 0, None) == page_of([ONE, TWO, THREE], 10, 1)
     assert side.run(holders.count, AUDIO) == 6
 
 
-def test_a_pass_comes_in_pages_from_after_a_row_to_before_a_time(side: Side) -> None:
-    put_rows(side, AUDIO, [20, 30, 20, 10])
-    assert side.run(holders.oldest_after, AUDIO, 2, None, BEGAN) == [
-        (TWO, BEGAN - timedelta(seconds=30)),
-        (ONE, BEGAN - timedelta(seconds=20)),
-    ]
-    after = BEGAN - timedelta(seconds=20), "0x" + ONE.hex()
-    assert [w for w, _ in side.run(holders.oldest_after, AUDIO, 9, after, BEGAN)] == [THREE, FOUR]
-    assert [w for w, _ in side.run(holders.oldest_after, AUDIO, 9, None, BEGAN - timedelta(seconds=20))] == [TWO]
+def page_of(wallets: list[bytes], ago: int, ties: int) -> Selected:
+    return Selected(",".join("0x" + wallet.hex() for wallet in sorted(wallets)), len(wallets), BEGAN - timedelta(seconds=ago), ties)
+
+
+def test_a_lap_comes_in_pages_from_a_time_on_past_rows_of_that_time_and_to_before_another(side: Side) -> None:
+    put_rows(side, AUDIO, [20, 30, 10, 5])
+    at = BEGAN - timedelta(seconds=20)
+    assert side.run(pages.oldest_page, AUDIO, 2, None, 0, BEGAN) == page_of([TWO, ONE], 20, 1)
+    assert side.run(pages.oldest_page, AUDIO, 9, at, 0, BEGAN) == page_of([ONE, THREE, FOUR], 5, 1)
+    assert side.run(pages.oldest_page, AUDIO, 9, at, 1, BEGAN) == page_of([THREE, FOUR], 5, 1)
+    assert side.run(pages.oldest_page, AUDIO, 9, None, 0, at) == page_of([TWO], 30, 1)
+    assert side.run(pages.oldest_page, AUDIO, 9, BEGAN, 0, None) is None
+
+
+def test_rows_of_one_age_are_told_apart_by_how_many_are_under_way(side: Side) -> None:
+    put_rows(side, AUDIO, [20, 20, 20, 20])
+    first = side.run(pages.oldest_page, AUDIO, 3, None, 0, BEGAN)
+    assert first is not None
+    rest = side.run(pages.oldest_page, AUDIO, 3, first.last, first.ties, BEGAN)
+    assert rest is not None
+    assert (first.ties, rest.ties) == (3, 1)
+    assert sorted([*first.wallets.split(","), *rest.wallets.split(",")]) == ["0x" + w.hex() for w in (ONE, TWO, THREE, FOUR)]
+
+
+def page_reading(side: Side, asset: AssetConfig, sums: dict[bytes, int], block: int, **more: Any) -> PageReading:
+    wallets = ",".join("0x" + wallet.hex() for wallet in sorted(sums))
+    page = Page(1, 1, asset.name, wallets, len(sums))
+    balances = ",".join(str(sums[wallet]) for wallet in sorted(sums))
+    found = PageReading(page, wallets, balances, len(sums), block, HASH, 0, 0.0)
+    return replace(found, **more)
+
+
+@pytest.mark.parametrize("asset", [AUDIO, BETA, GAMMA], ids=["discover", "table", "select"])
+def test_a_page_moves_the_values_that_are_not_older_and_leaves_the_events(side: Side, asset: AssetConfig) -> None:
+    for one, block in ((ONE, None), (TWO, 99), (THREE, 100), (FOUR, 101)):
+        side.put_row(asset, one, Row(5, 50, block, BEGAN - timedelta(hours=1)))
+    sums = {ONE: 2**130, TWO: 0, THREE: 7, FOUR: 8, HEX: 9}
+    if asset is not AUDIO:
+        sums[ONE] = 6
+    result = side.run(pages.write_page, page_reading(side, asset, sums, 100), ASSETS, 0.0)
+    inserted = asset is not BETA
+    assert result == PageResult(3 + inserted, 0, None)
+    rows = side.contents()["rows"]
+    assert rows[asset.table, TWO][:3] == (0, 50, 100)
+    assert rows[asset.table, ONE][:3] == (sums[ONE], 50, 100)
+    assert rows[asset.table, FOUR] == (5, 50, 101, BEGAN - timedelta(hours=1))
+    assert ((asset.table, HEX) in rows) is inserted
+
+
+def test_a_page_of_an_older_branch_or_of_an_unknown_closed_block_is_refused_whole(side: Side) -> None:
+    put_rows(side, AUDIO, [10])
+    side.put_marks(AUDIO.checkpoint, Marks(100, 90))
+    before = side.contents()
+    assert side.run(pages.write_page, page_reading(side, AUDIO, {ONE: 5}, 100), ASSETS, 0.0) == PageResult(None, 0, 100)
+    assert side.contents()["rows"] == before["rows"]
+    side.put_blocks("ethereum", [(100, HASH)])
+    assert side.run(pages.write_page, page_reading(side, AUDIO, {ONE: 5}, 103), ASSETS, 0.0) == PageResult(1, 0, 100)
+    side.run(chain.reorg, "ethereum", [], 90, 0)
+    assert side.run(pages.write_page, page_reading(side, AUDIO, {ONE: 6}, 104), ASSETS, 0.0) == PageResult(None, 1, 100)
 
 
 def test_rows_above_a_fork_come_in_wallet_order_tracked_or_not(side: Side) -> None:
@@ -107,8 +158,11 @@ def test_placeholders_are_made_for_addresses_without_a_row_a_bounded_number_at_o
 def test_a_tick_takes_new_addresses_first_and_as_many_as_the_target_asks_for(side: Side) -> None:
     put_rows(side, GAMMA, [10, 30, 20])
     side.select([FOUR])
-    assert side.run(holders.select_tick, GAMMA, 30.0, 50) == [FOUR, TWO]
-    assert side.run(holders.select_tick, replace(GAMMA, target_age_secs=0), 30.0, 3) == [FOUR, TWO, THREE]
+    assert side.run(holders.prepare_tick, GAMMA, 30.0, 50) == 2
+    page = side.run(pages.oldest_page, GAMMA, 2, None, 0, None)
+    assert page is not None
+    assert page.wallets == "0x" + TWO.hex() + ",0x" + FOUR.hex()
+    assert side.run(holders.prepare_tick, replace(GAMMA, target_age_secs=0), 30.0, 3) == 3
 
 
 # Set aside.

@@ -10,7 +10,7 @@ import pytest
 from actors.messages import Failed, Touch
 from actors.store import holders, schema
 from actors.store.names import parts
-from tests.store.scene import Store, config_of, key, reading, wallet
+from tests.store.scene import Store, config_of, key, oldest, reading, wallet
 
 EPOCH = datetime(1970, 1, 1)
 USERS = """
@@ -86,7 +86,8 @@ def test_oldest_rows_come_first(store: Store) -> None:
     age(store, 3, "1970-01-01")
     age(store, 2, "2020-01-01")
     age(store, 4, "1970-01-01")
-    assert holders.oldest(store.conn, store.asset, 3) == [wallet(3), wallet(4), wallet(2)]
+    assert oldest(store, 3) == [wallet(2), wallet(3), wallet(4)]
+    assert oldest(store, 2) == [wallet(3), wallet(4)]
 
 
 def test_keys_that_are_no_wallet_starve_nobody(store: Store) -> None:
@@ -96,20 +97,8 @@ def test_keys_that_are_no_wallet_starve_nobody(store: Store) -> None:
             "insert into eth_wallet_balances (wallet, read_block, updated_at) values (%s, 9, '1970-01-01')", [text]
         )
     store.write(reading(1, 10, 100))
-    assert holders.oldest(store.conn, store.asset, 1) == [wallet(1)]
+    assert oldest(store, 1) == [wallet(1)]
     assert [row.wallet for row in holders.above(store.conn, store.asset, 0, "", 10)] == [wallet(1)]
-
-
-def test_one_pass_reads_each_row_once_in_pages(store: Store) -> None:
-    store.write(*(reading(n, 10, 100) for n in range(1, 8)))
-    for number in range(1, 7):
-        age(store, number, "1970-01-01" if number % 2 else "2020-01-01")
-    began, after = datetime(2021, 1, 1), None
-    seen: list[bytes] = []
-    while page := holders.oldest_after(store.conn, store.asset, 2, after, began):
-        seen += [found for found, _ in page]
-        after = page[-1][1], "0x" + page[-1][0].hex()
-    assert seen == [wallet(n) for n in (1, 3, 5, 2, 4, 6)]
 
 
 def test_placeholders_are_made_for_tracked_addresses_without_a_row(users: Store) -> None:
@@ -120,7 +109,7 @@ def test_placeholders_are_made_for_tracked_addresses_without_a_row(users: Store)
         (key(3), 0, None, EPOCH),
         (key(0xA1), 0, None, EPOCH),
     ]
-    assert holders.oldest(users.conn, users.asset, 2) == [wallet(3), wallet(0xA1)]
+    assert oldest(users, 2) == [wallet(3), wallet(0xA1)]
 
 
 def test_placeholders_are_made_a_bounded_number_at_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,7 +148,7 @@ def test_any_table_name_serves(store: Store, name: str) -> None:
     store.write(failed=(Failed(Touch("AUDIO", wallet(9)), "reverts", 0),))
     found = holders.look_up(store.conn, store.asset, [wallet(1), wallet(9)])
     assert (found[wallet(1)].read_block, list(found)) == (100, [wallet(1)])
-    assert holders.oldest(store.conn, store.asset, 5) == [wallet(1)]
+    assert oldest(store, 5) == [wallet(1)]
     assert holders.count(store.conn, store.asset) == 1
     assert store.one("select count(*) from eth_wallet_balances where read_block is not null") == (0,)
 

@@ -12,9 +12,9 @@ import pytest
 
 from actors.errors import ConfigError
 from actors.messages import Marks
-from actors.store import checkpoint, holders, schema
+from actors.store import checkpoint, schema
 from actors.store.postgres import Conn, connect
-from tests.store.scene import AUDIO, Store, config_of, key, reading, wallet
+from tests.store.scene import AUDIO, Store, config_of, key, oldest, reading, wallet
 
 CONFIG = config_of(AUDIO)
 SEED = """
@@ -105,7 +105,7 @@ def test_tables_of_the_seed_are_taken_over_as_they_are(seed: Conn) -> None:
 
 def test_rows_of_the_seed_are_swept_and_written(seed: Conn) -> None:
     schema.init(seed, CONFIG)
-    assert holders.oldest(seed, AUDIO, 3) == [wallet(4), wallet(8), wallet(12)]
+    assert oldest(Store(seed, ""), 3) == [wallet(4), wallet(8), wallet(12)]
     Store(seed, "").write(reading(3, 5, 100), reading(4, 6, 100, event=100))
     found = seed.execute(
         "select balance, blocknumber, updated_at > '2025-06-01' from eth_wallet_balances where wallet = any(%s) order by wallet",

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from actors.messages import Failed, Raised, Touch
-from actors.store import holders, set_aside
+from actors.store import set_aside
 from actors.store.set_aside import Due
-from tests.store.scene import Store, reading, wallet
+from tests.store.scene import Store, oldest, reading, wallet
 
 TABLE = "eth_wallet_balances"
 
@@ -100,7 +100,7 @@ def test_any_reading_frees_a_wallet_that_no_event_waits_for(store: Store) -> Non
 def test_sweep_passes_over_it(store: Store) -> None:
     store.write(reading(1, 10, 1), reading(2, 10, 1))
     store.write(failed=(failed(),))
-    assert holders.oldest(store.conn, store.asset, 10) == [wallet(2)]
+    assert oldest(store, 10) == [wallet(2)]
 
 
 def test_error_of_any_text_can_be_stored(store: Store) -> None:

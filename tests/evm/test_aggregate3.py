@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.errors import BadAnswer
-from actors.evm.multicall3 import decode_aggregate3, decode_word, encode_aggregate3, word
+from actors.evm.aggregate3 import decode_aggregate3, encode_aggregate3, word
+from actors.evm.attest import number_of
 
 CALLS = st.lists(st.tuples(st.binary(min_size=20, max_size=20), st.binary(max_size=100) | st.binary(min_size=36, max_size=36)))
 RESULTS = st.lists(st.tuples(st.booleans(), st.binary(max_size=100) | st.binary(min_size=32, max_size=32)), max_size=30)
@@ -26,17 +27,17 @@ def answer(results: list[tuple[bool, bytes]]) -> bytes:
 )
 def test_the_four_states_that_the_first_seed_tests(success: bool, data: bytes, value: int | None) -> None:
     (result,) = decode_aggregate3(answer([(success, data)]), 1)
-    assert decode_word(result) == value
+    assert number_of(result) == value
 
 
 @pytest.mark.parametrize("size", [0, 1, 31, 33, 64])
 def test_only_a_full_word_is_a_value(size: int) -> None:
-    assert decode_word(bytes(size)) is None
+    assert number_of(bytes(size)) is None
 
 
 def test_the_largest_word_is_a_value_of_its_own() -> None:
-    assert decode_word(b"\xff" * 32) == 2**256 - 1
-    assert decode_word(None) is None
+    assert number_of(b"\xff" * 32) == 2**256 - 1
+    assert number_of(None) is None
 
 
 @given(CALLS)

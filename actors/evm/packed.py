@@ -1,0 +1,142 @@
+"""The rungs *packed* and *deployless*: packed addresses in, one word a wallet out, by a program of our own (see `programs`).
+
+Packed puts the program in the place of an account by a state override; deployless runs it as the code that would deploy a contract, whose
+code (24,576 bytes at most) is the answer. Both mark a wallet without a sum by all ones, and do not say why: a wallet that is asked for
+alone is therefore explained source by source. Sums come as 16 bytes; those that need more are asked for once more as words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from actors.errors import BadAnswer, Permanent
+from actors.evm import attest, programs
+from actors.evm.attest import Word
+from actors.evm.block import Header, Pin
+from actors.evm.keccak import keccak
+from actors.evm.rung import Answer, Failure, Gas, Node, Plan, Sources, Value, sum_of
+
+READER = "0x" + keccak(b"trueup reader")[12:].hex()  # nobody's account
+ATTESTED = programs.ATTESTED_WORDS
+HEAD = (ATTESTED + 1) * 32
+NARROW, WIDE = 16, 32
+MOST_RETURNED = 24_576
+INTRINSIC_GAS, GAS_A_BYTE = 21_000, 16
+MARKED = Failure("has no sum")
+
+
+class Packed:
+    """Either rung; `read_hex` is what a sweep of many wallets goes through, without an object for each."""
+
+    def __init__(self, deployless: bool = False) -> None:
+        self._deployless = deployless
+        self.name = "deployless" if deployless else "packed"
+        self.most = (MOST_RETURNED - HEAD) // WIDE if deployless else 1_000_000
+
+    async def read(self, node: Node, chain_id: int, pin: Pin, plan: Plan) -> Answer:
+        """See `Rung`."""
+        if len(plan) == 1:
+            return Answer([await self._explained(node, chain_id, pin, *plan[0])])
+        by_sources: dict[Sources, list[int]] = {}
+        for index, (sources, _) in enumerate(plan):
+            by_sources.setdefault(sources, []).append(index)
+        order = [index for indices in by_sources.values() for index in indices]
+        groups = tuple((sources, len(indices)) for sources, indices in by_sources.items())
+        found, gas = await self.read_hex(node, chain_id, pin, groups, "".join(plan[index][1].hex() for index in order))
+        values: list[Value] = [MARKED] * len(plan)
+        for index, value in zip(order, found, strict=True):
+            if value is not None and plan[index][0]:
+                values[index] = value
+        return Answer(values, gas)
+
+    async def read_hex(
+        self, node: Node, chain_id: int, pin: Pin, groups: tuple[programs.Group, ...], addresses: str
+    ) -> tuple[list[int | None], Gas]:
+        """The sums of wallets whose addresses follow each other in hex digits; None where a wallet has none."""
+        found, gas = await self._ask(node, chain_id, pin, groups, addresses, NARROW)
+        marked = [index for index, value in enumerate(found) if value is None] if None in found else []
+        if marked:
+            some = "".join(addresses[40 * index : 40 * index + 40] for index in marked)
+            again, _ = await self._ask(node, chain_id, pin, _only(groups, marked), some, WIDE)
+            for index, value in zip(marked, again, strict=True):
+                found[index] = value
+        return found, gas
+
+    async def _ask(
+        self, node: Node, chain_id: int, pin: Pin, groups: tuple[programs.Group, ...], addresses: str, width: int
+    ) -> tuple[list[int | None], Gas]:
+        program = programs.sums(groups, width, node.number_from_arbsys, self._deployless)
+        data = await self._run(node, program, addresses, attest.where(pin, node.hash_pins))
+        count = len(addresses) // 40
+        if len(data) != HEAD + width * count:
+            raise BadAnswer(f"answered {len(data)} bytes for {count} wallets")
+        attest.check(_attested(data), pin, chain_id)
+        return _values(data, width), _gas(data, count, len(addresses) // 2)
+
+    async def _explained(self, node: Node, chain_id: int, pin: Pin, sources: Sources, wallet: bytes) -> Value:
+        program = programs.explained(sources, node.number_from_arbsys, self._deployless)
+        data = await self._run(node, program, wallet.hex(), attest.where(pin, node.hash_pins))
+        if len(data) != HEAD + programs.EXPLAINED * len(sources):
+            raise BadAnswer(f"answered {len(data)} bytes for one wallet")
+        attest.check(_attested(data), pin, chain_id)
+        return sum_of([_source(data, at) for at in range(HEAD, len(data), programs.EXPLAINED)])
+
+    async def attested(self, node: Node, at: Any, arbsys: bool, number: int) -> Sequence[Word]:
+        """See `Rung`."""
+        data = await self._run(node, programs.sums((), NARROW, arbsys, self._deployless), "", at)
+        if len(data) != HEAD:
+            raise Permanent(f"answered {len(data)} bytes to a program that returns {HEAD}")
+        return _attested(data)
+
+    async def ancestors(self, node: Node, chain_id: int, tip: Header, numbers: Sequence[int]) -> list[Word]:
+        """See `Rung`."""
+        pin = Pin(tip.number, tip.hash, tip)
+        program = programs.ancestors(numbers, node.number_from_arbsys, self._deployless)
+        data = await self._run(node, program, "", attest.where(pin, node.hash_pins))
+        if len(data) != HEAD + 32 * len(numbers):
+            raise BadAnswer(f"answered {len(data)} bytes for {len(numbers)} ancestors")
+        attest.check(_attested(data), pin, chain_id)
+        words = [data[at : at + 32] for at in range(HEAD, len(data), 32)]
+        return [word if any(word) else None for word in words]
+
+    async def _run(self, node: Node, program: bytes, addresses: str, at: Any) -> bytes:
+        code = "0x" + program.hex()
+        if self._deployless:
+            answer = await node.call("eth_call", [{"data": code + addresses}, at])
+        else:
+            answer = await node.call("eth_call", [{"to": READER, "data": "0x" + addresses}, at, {READER: {"code": code}}])
+        if answer == "0x":
+            raise Permanent(f"the {self.name} program is not run")
+        return attest.from_hex(answer)
+
+
+def _only(groups: tuple[programs.Group, ...], indices: Sequence[int]) -> tuple[programs.Group, ...]:
+    """The groups of some of the wallets."""
+    kept, first = [], 0
+    for sources, count in groups:
+        kept.append((sources, sum(first <= index < first + count for index in indices)))
+        first += count
+    return tuple(kept)
+
+
+def _attested(data: bytes) -> list[bytes]:
+    return [data[at : at + 32] for at in range(32, ATTESTED * 32, 32)]
+
+
+def _values(data: bytes, width: int) -> list[int | None]:
+    number, marked = int.from_bytes, 256**width - 1
+    values: list[int | None] = [number(data[at : at + width], "big") for at in range(HEAD, len(data), width)]
+    return [None if value == marked else value for value in values] if marked in values else values
+
+
+def _source(data: bytes, at: int) -> tuple[int, Word]:
+    succeeded, size, word = (data[at + 32 * slot : at + 32 * slot + 32] for slot in range(3))
+    return (int.from_bytes(size, "big") if any(succeeded) else -1), word
+
+
+def _gas(data: bytes, holders: int, size: int) -> Gas:
+    """What the node gave in all, and what the call used; the data's cost counts as full bytes, which addresses mostly are."""
+    first, last = (int.from_bytes(data[at : at + 32], "big") for at in (0, ATTESTED * 32))
+    data_gas = INTRINSIC_GAS + GAS_A_BYTE * size
+    return Gas(holders, first + data_gas, first - last + data_gas)

@@ -1,0 +1,53 @@
+"""What the answer to a call becomes: readings, failures of wallets that were alone, and wallets that are asked for alone. No Trio."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from actors.evm.block import Pin
+from actors.evm.rung import Value
+from actors.hand import Batch
+from actors.messages import Failed, Outcome, Page, PageReading, Reading, Touch
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Where and when a call was asked: the branch was noted before the pin was chosen, the time is monotonic, in seconds."""
+
+    pin: Pin
+    branch: int
+    at: float
+
+
+def sort(batch: Batch, values: Sequence[Value], asked: Asked) -> tuple[list[Outcome], list[Touch]]:
+    """Readings, and failures of wallets that were alone; the others that failed are asked for alone."""
+    outcomes: list[Outcome] = []
+    alone: list[Touch] = []
+    pin = asked.pin
+    for touch, value in zip(batch.touches, values, strict=True):
+        if isinstance(value, int):
+            outcomes.append(Reading(_with_event(touch, pin), value, pin.number, pin.hash, asked.branch, asked.at))
+        elif len(batch.touches) == 1:
+            outcomes.append(Failed(touch, value.reason, asked.branch))
+        else:
+            alone.append(touch)
+    return outcomes, alone
+
+
+def page_reading(page: Page, sums: Sequence[int | None], asked: Asked) -> tuple[PageReading, list[str]]:
+    """The reading of a page, and the wallets of it that have no sum."""
+    wallets, failed, count = page.wallets, [], page.count
+    if None in sums:
+        pairs = list(zip(wallets.split(","), sums, strict=True))
+        failed = [wallet for wallet, value in pairs if value is None]
+        wallets = ",".join(wallet for wallet, value in pairs if value is not None)
+        sums = [value for value in sums if value is not None]
+        count = len(sums)
+    pin = asked.pin
+    return PageReading(page, wallets, ",".join(map(str, sums)), count, pin.number, pin.hash, asked.branch, asked.at), failed
+
+
+def _with_event(touch: Touch, pin: Pin) -> Touch:
+    """A hint's event counts once the reading is of the very block that it named; else it may be of a branch that never was."""
+    return touch if touch.block_hash != pin.hash else replace(touch, event_block=max(touch.event_block or 0, pin.number))

@@ -1,0 +1,37 @@
+"""Which readings are at or below a checkpoint: those are written only if their block is one of the remembered ones.
+
+No later closing would compare such a block, so an orphaned one would stay in the row for good. A checkpoint that another program wrote has
+no remembered blocks yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from actors.config import AssetConfig
+from actors.messages import Marks
+from actors.store import checkpoint
+from actors.store.postgres import Conn
+
+
+def load_marks(conn: Conn, names: Iterable[str], assets: Mapping[str, AssetConfig]) -> dict[str, Marks]:
+    """Each asset's checkpoint; for one that has none, what all others of its chain have confirmed."""
+    wanted = sorted(set(names))
+    chains = {assets[name].chain for name in wanted}
+    keys = sorted({asset.checkpoint for asset in assets.values() if asset.chain in chains})
+    stored = checkpoint.load_many(conn, keys) if keys else {}
+    found: dict[str, Marks] = {}
+    for name in wanted:
+        own = assets[name]
+        others = [stored[a.checkpoint] for a in assets.values() if a.chain == own.chain and a.checkpoint in stored]
+        if own.checkpoint in stored:
+            found[name] = stored[own.checkpoint]
+        elif others:
+            lowest = min(m.last_block if m.confirmed is None else m.confirmed for m in others)
+            found[name] = Marks(lowest, lowest)
+    return found
+
+
+def is_closed(marks: Marks | None, block: int) -> bool:
+    """Whether a block is at or below the checkpoint."""
+    return marks is not None and marks.confirmed is not None and block <= marks.last_block

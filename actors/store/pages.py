@@ -1,0 +1,128 @@
+"""Pages of a sweep: the oldest rows as one text, and their sums written as one.
+
+A page's wallets stay text from the select to the write, and Postgres builds and parses it: an object for each row would cost many times
+what all else does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg import sql
+
+from actors.config import AssetConfig
+from actors.messages import PageReading, PageResult
+from actors.store import chain
+from actors.store.holders import SAFE_TIME, is_wallet
+from actors.store.marks import is_closed, load_marks
+from actors.store.names import table
+from actors.store.postgres import Conn
+
+# The database's local time at which the values were asked for.
+READ_AT = sql.SQL("(clock_timestamp() - make_interval(secs => %(age)s))::timestamp")
+NEWER = sql.SQL("(h.read_block is null or %(block)s >= h.read_block)")
+INPUT = sql.SQL('(select * from unnest(%(wallets)s::text[], %(balances)s::numeric[]) r(wallet, balance) order by r.wallet collate "C") r')
+UPSERT = sql.SQL(
+    """
+    with t as materialized (select {read_at} as read_at), w as (
+        insert into {table} as h (wallet, balance, read_block, updated_at)
+        select r.wallet, r.balance, %(block)s, (select read_at from t) from {input}
+        on conflict (wallet) do update set
+            balance = case when {newer} then excluded.balance else h.balance end,
+            read_block = case when {newer} then excluded.read_block else h.read_block end,
+            updated_at = case when {newer} then excluded.updated_at else h.updated_at end
+        returning h.read_block)
+    select count(*) filter (where read_block = %(block)s) from w
+    """
+)
+UPDATE = sql.SQL(
+    """
+    with t as materialized (select {read_at} as read_at), w as (
+        update {table} h set
+            balance = case when {newer} then r.balance else h.balance end,
+            read_block = case when {newer} then %(block)s else h.read_block end,
+            updated_at = case when {newer} then (select read_at from t) else h.updated_at end
+        from {input} where h.wallet = r.wallet
+        returning h.read_block)
+    select count(*) filter (where read_block = %(block)s) from w
+    """
+)
+LOCK = sql.SQL('select 1 from {} where wallet = any(%s::text[]) order by wallet collate "C" for no key update')
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """A page: `wallets` joined by commas, in order. `last` is the `updated_at` of its newest row, which `ties` of its rows have."""
+
+    wallets: str
+    count: int
+    last: datetime
+    ties: int
+
+
+def oldest_page(
+    conn: Conn, asset: AssetConfig, limit: int, since: datetime | None, passing: int, before: datetime | None
+) -> Selected | None:
+    """The oldest rows; None where there are none. Rows that are set aside, or hold no wallet, are passed over.
+
+    `since`: from that `updated_at` on, which keeps the select fast while some open snapshot keeps the rows of this lap from being cleaned
+    away; `passing`: so many rows of that very time are under way already. `before`: only rows older than that.
+
+    Which of many rows of one age come first is left to the index: to sort a million placeholders for each page would cost seconds.
+    """
+    query = sql.SQL(
+        """
+        with o as materialized (
+            select h.wallet, {time} as updated_at from {table} h
+            where {valid} and not exists (
+                select from trueup_set_aside s where s.table_name = %(name)s and s.row_key = h.wallet) {since} {before}
+            order by h.updated_at limit %(limit)s offset %(passing)s
+        ), last as (select max(updated_at) as at from o)
+        select string_agg(o.wallet, ',' order by o.wallet collate "C"), count(*), last.at,
+            count(*) filter (where o.updated_at = last.at)
+        from o, last group by last.at
+        """
+    ).format(
+        table=table(asset.table),
+        valid=is_wallet(sql.SQL("h.wallet")),
+        time=SAFE_TIME,
+        since=sql.SQL("and h.updated_at >= %(since)s" if since is not None else ""),
+        before=sql.SQL("and h.updated_at < %(before)s" if before is not None else ""),
+    )
+    values = {"name": asset.table, "limit": limit, "passing": passing, "since": since, "before": before}
+    row = conn.execute(query, values).fetchone()
+    return None if row is None else Selected(*row)
+
+
+def write_page(conn: Conn, reading: PageReading, assets: Mapping[str, AssetConfig], now: float) -> PageResult:
+    """Write a page's sums in one transaction, or refuse all of them as `write.write` would; `now` is the monotonic time, for their age."""
+    asset = assets[reading.page.asset]
+    with conn.transaction():
+        branch = chain.share_branches(conn, [asset.chain])[asset.chain]
+        marks = load_marks(conn, [asset.name], assets).get(asset.name)
+        block = reading.block, reading.block_hash
+        closed = None if marks is None else marks.last_block
+        if reading.branch < branch or (is_closed(marks, reading.block) and chain.unknown(conn, asset.chain, [block])):
+            return PageResult(None, branch, closed)
+        updated = _write(conn, asset, reading, now)
+        chain.remember(conn, asset.chain, [block])
+        return PageResult(updated, branch, closed)
+
+
+def _write(conn: Conn, asset: AssetConfig, reading: PageReading, now: float) -> int:
+    values: dict[str, Any] = {
+        "wallets": "{" + reading.wallets + "}",
+        "balances": "{" + reading.balances + "}",
+        "block": reading.block,
+        "age": max(0.0, now - reading.read_at),
+    }
+    statement = UPSERT
+    if asset.track == "table":
+        conn.execute(LOCK.format(table(asset.table)), [values["wallets"]])
+        statement = UPDATE
+    query = statement.format(table=table(asset.table), read_at=READ_AT, newer=NEWER, input=INPUT)
+    row = conn.execute(query, values).fetchone()
+    return int(row[0]) if row else 0

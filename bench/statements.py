@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from actors.errors import TrueupError
+
 SETTINGS = {"log_min_duration_statement": "0", "log_parameter_max_length": "0", "log_line_prefix": "@@ "}
 ENTRY = re.compile(r"duration: ([\d.]+) ms  (?:execute|statement|parse|bind)[^:]*: (.*)", re.DOTALL)
 
@@ -21,9 +23,11 @@ def took(log: Path, since: int) -> tuple[list[float], list[float]]:
         if re.search(r"duration: [\d.]+ ms  (parse|bind)", entry):
             planned += millis
             continue
-        if text.startswith("select") and "order by" in text and "updated_at" in text and "limit" in text:
+        if "order by h.updated_at" in text and "limit" in text:
             selects.append(millis + planned)
-        elif "unnest" in text and ("on conflict (wallet)" in text or text.startswith("update")):
+        elif "on conflict (wallet) do update" in text or text.startswith("update"):
             writes.append(millis + planned)
         planned = 0.0
+    if not selects or not writes:
+        raise TrueupError("the statements of a sweep are not what they were: bench/statements.py knows them by their words")
     return selects, writes

@@ -94,14 +94,28 @@ static void header(Text *out, int64_t number) {
     add(out, "\"}");
 }
 
+static int within(const char *code, const char *part) {
+    const char *found = strstr(code, part);
+    return found && found < strchr(code, '"');
+}
+
+/* A wallet alone, source by source: whether the call succeeded, how many bytes it returned, the first word of them. */
+static void explained(Text *out, const char *wallet) {
+    Wide values[] = {held(wallet), staked(wallet), delegated(wallet)};
+    for (int i = 0; i < 3; i++) {
+        word(out, 1);
+        word(out, 32);
+        word(out, values[i]);
+    }
+}
+
 /* THE LAYOUT OF A PACKED ANSWER: change it here when actors/evm/programs.py does. Seven attested words (gas at first, block number, the
    parent's hash, timestamp, PREVRANDAO, chain id, gas at last), then one word of 16 or 32 bytes a holder. The program that answers in 16
-   bytes is known by the mask that it narrows with. */
+   bytes is known by the mask that it narrows with, the one that explains a single wallet by what it lacks: `RETURNDATASIZE EQ AND`. */
 static void packed(Text *out, const char *data, const char *code, int64_t block) {
     size_t holders = hex_length(data) / 40;
     if (holders * gas_packed > gas_cap) { refuse(out, -32603, "EVM error OutOfGas"); return; }
-    const char *mask = strstr(code, "6fffffffffffffffffffffffffffffffff"), *end = strchr(code, '"');
-    int narrow = mask && mask < end;
+    int narrow = within(code, "6fffffffffffffffffffffffffffffffff");
     uint64_t first = gas_cap - 21000 - holders * DATA_GAS;
     reserve(out, holders * 64 + 1000);
     add(out, "\"result\":\"0x");
@@ -112,7 +126,8 @@ static void packed(Text *out, const char *data, const char *code, int64_t block)
     of_block(out, "4d", (uint64_t)block);
     word(out, 1);
     word(out, first - holders * (gas_packed - DATA_GAS));
-    for (; holders--; data += 40) {
+    if (holders == 1 && !within(code, "3d1416")) { explained(out, data); holders = 0; }
+    for (; holders; holders--, data += 40) {
         Wide sum = held(data) + staked(data) + delegated(data);
         if (!narrow) digits(out, 0, 32);
         digits(out, sum, 32);
@@ -159,7 +174,7 @@ static void call(Text *out, const char *params) {
     if (where && !strncmp(where, "\"blockHash\":", 12)) where = strchr(where + 12, '"');
     int64_t block = where ? block_of(where + 1) : -1;
     if (block < 0) refuse(out, -32001, "Resource not found");
-    else if (code) packed(out, data + 10, code, block);
+    else if (code) packed(out, data + 10, code + 10, block);
     else if (!strncmp(data + 10, "82ad56cb", 8)) aggregate3(out, data + 10, block);
     else refuse(out, -32000, "nothing is known of this call");
 }

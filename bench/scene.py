@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from bench.peers import missing
 from bench.service import NOT_BUILT, Done, Program
 from bench.state import SOURCES
 
+STARTS = 3
 RUNGS = {"packed": 5000, "multicall3": 1000}  # wallets a call
 
 
@@ -76,6 +78,15 @@ def not_built(there: list[str]) -> list[str]:
     return [] if "packed" in there else [NOT_BUILT]
 
 
+@dataclass(frozen=True)
+class Start:
+    """Seconds of a start, as `Done` has them."""
+
+    wall_secs: float
+    cpu_secs: float
+    first_thread_secs: float
+
+
 @dataclass
 class Stage:
     """A database with the truth, to sweep over."""
@@ -95,6 +106,11 @@ class Stage:
         done = self.program(http, chain=chain).run("sweep", "--json")
         self.check(rows)
         return done
+
+    def start(self, http: str, chain: str) -> Start:
+        """What a sweep costs that finds an empty table: imports, config and connections, but no probing. Of several, the median."""
+        laps = [self.sweep(http, chain, 0) for _ in range(STARTS)]
+        return Start(*(statistics.median(values) for values in zip(*((d.wall_secs, d.cpu_secs, d.first_thread_secs) for d in laps), strict=True)))
 
     def check(self, rows: int | None = None, table: str = database.TABLE) -> None:
         """Raises TrueupError unless every row of the table is the truth."""

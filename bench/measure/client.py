@@ -30,7 +30,7 @@ class Limit:
 def run(scale: Scale) -> Report:
     """See the module."""
     report = Report("client")
-    rows, few = scale.of(500_000, 3_000), scale.of(100_000, 2_000)
+    rows, few = scale.of(1_000_000, 3_000), scale.of(100_000, 2_000)
     with stage(rows) as ground, node(few) as anvil, canned() as free:
         there = rungs(ground.folder, ground.url)
         report.notes += not_built(there)
@@ -49,7 +49,7 @@ def run(scale: Scale) -> Report:
 
 
 def _limit(ground: Stage, http: str, chain: str) -> Limit:
-    start = ground.program(http, chain=chain).run("config")
+    start = ground.start(http, chain)
     done = ground.sweep(http, chain)
     process, thread = done.cpu_secs - start.cpu_secs, done.first_thread_secs - start.first_thread_secs
     return Limit(ground.rows / process, ground.rows / thread, ground.rows / (done.wall_secs - start.wall_secs))

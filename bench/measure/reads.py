@@ -2,7 +2,7 @@
 
 A peer only reads. The sweep also selects and writes rows: its event loop's thread does the reading and all that the actors do, other
 threads hand rows to Postgres, so the thread is what is compared with the peers' reading, and the whole process is shown beside it. What a
-start costs (imports, the config) is taken off on both sides; probing is not.
+start costs (imports, the config, connections) is taken off on both sides; probing is not.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from actors.errors import TrueupError
 from bench import peers
 from bench.node import node
 from bench.report import Report, Table, interleaved, ratio, spread
-from bench.scene import RUNGS, Scale, Stage, not_built, rung, rungs, source_words, stage, wallet_file
+from bench.scene import RUNGS, Scale, Stage, Start, not_built, rung, rungs, source_words, stage, wallet_file
 
 PEER_CHUNK = 500
 # Name, where it is installed, its driver, further words, wallets in a full run.
@@ -37,9 +37,9 @@ class Cost:
     rate: float
 
 
-def _trueup(stage: Stage, http: str, name: str, start: tuple[float, float]) -> Cost:
+def _trueup(stage: Stage, http: str, name: str, start: Start) -> Cost:
     done = stage.sweep(http, rung(name))
-    reading, whole = done.first_thread_secs - start[0], done.cpu_secs - start[1]
+    reading, whole = done.first_thread_secs - start.first_thread_secs, done.cpu_secs - start.cpu_secs
     return Cost(reading * 1e6 / stage.rows, whole * 1e6 / stage.rows, stage.rows / done.wall_secs)
 
 
@@ -51,20 +51,14 @@ def _peer(name: str, driver: str, words: tuple[str, ...], http: str, path: Path)
     return Cost(cpu, cpu, said["wallets"] / said["wall_secs"])
 
 
-def _start(stage: Stage, http: str) -> tuple[float, float]:
-    """CPU of a start: of the first thread, and of the process."""
-    done = stage.program(http).run("config")
-    return done.first_thread_secs, done.cpu_secs
-
-
 def run(scale: Scale) -> Report:
     """See the module."""
     report = Report("reads")
-    rows = scale.of(100_000, 2_000)
+    rows = scale.of(1_000_000, 2_000)  # a start's own spread must be little beside the reading
     with stage(rows) as ground, node(rows) as anvil:
         there = rungs(ground.folder, ground.url)
         report.notes += not_built(there)
-        start = _start(ground, anvil.http)
+        start = ground.start(anvil.http, rung(there[0]))
         gone = scale.missing(*dict.fromkeys(driver[1] for driver in DRIVERS))
         measures: dict[str, Callable[[], Cost]] = {f"trueup {name}": partial(_trueup, ground, anvil.http, name, start) for name in there}
         for name, place, driver, words, most in DRIVERS:

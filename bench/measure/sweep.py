@@ -1,6 +1,6 @@
 """A full sweep of a million rows: beside the ceilings of the same minutes, beside multicall.py with executemany, and its CPU and memory.
 
-`trueup sweep` is timed as a process less what a start costs (imports and the config); probing and finding the size are in.
+`trueup sweep` is timed as a process less what a start costs (imports, the config, connections); probing and finding the size are in.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def run(scale: Scale) -> Report:
 
 
 def _race(scale: Scale, report: Report, ground: Stage, anvil: Anvil, there: list[str]) -> None:
-    start = ground.program(anvil.http).run("config").wall_secs
+    start = ground.start(anvil.http, rung(there[0])).wall_secs
     bodies = {name: fullest_call(ground, anvil.port, rung(name), scale.of(50_000, 3_000)) for name in there}
     measures: dict[str, Callable[[], Lap | float]] = {f"trueup {name}": partial(_lap, ground, anvil, rung(name), start) for name in there}
     for name, body in bodies.items():

@@ -14,7 +14,7 @@ from typing import TypeVar
 import trio
 
 from actors.due import take_due
-from actors.errors import NodeBehind, NodeError, OrphanedBlock, Permanent, Throttled, TooLarge, Transient, WrongBlock
+from actors.errors import NodeBehind, NodeError, NotYet, OrphanedBlock, Permanent, Throttled, TooLarge, Transient, WrongBlock
 from actors.evm.block import Pin
 from actors.evm.pool import Endpoint
 from actors.evm.rung import Gas
@@ -29,6 +29,8 @@ from actors.progress import effort, waiting_for_others
 
 ALONE_FAILURES = 5
 REPROBE_FAILURES = 2
+NOT_YET_SECS = 0.5
+MOST_WAITS = 20
 T = TypeVar("T")
 log = get_logger("batcher")
 
@@ -84,14 +86,21 @@ class Batcher:
                 bell.ring()
 
     async def _fly(self, batch: Batch) -> None:
+        pause = 0.0
         try:
             with effort():
-                await self._read(batch)
+                pause = await self._read(batch)
         finally:
             self._free += 1
             self._ports.hand_bell.ring()
+        if pause:
+            with waiting_for_others():
+                await trio.sleep(pause)
+            self._ports.hand.again(batch)
+            self._ports.hand_bell.ring()
 
-    async def _read(self, batch: Batch) -> None:
+    async def _read(self, batch: Batch) -> float:
+        """Read a batch, whatever comes of it. How many seconds to wait before it is asked for again, without a call's place."""
         ports, pool, hand = self._ports, self._ports.pool, self._ports.hand
         endpoint = await pool.pick()
         try:
@@ -99,8 +108,10 @@ class Batcher:
                 await self._probe(endpoint)
             if batch.count > 2 * ports.size_for(endpoint).current:
                 self._split(batch)  # it was made for another endpoint
-                return
+                return 0.0
             await self._ask(endpoint, batch)
+        except NotYet as error:
+            return self._not_yet(batch, error.head)
         except (TooLarge, Permanent) as error:
             await self._refused(endpoint, batch, error)
         except OrphanedBlock as error:
@@ -111,6 +122,21 @@ class Batcher:
             ports.metrics.node_errors.labels(ports.config.name, endpoint.name, type(error).__name__).inc()
             log.warning("read failed", endpoint=endpoint.name, wallets=batch.count, reason=str(error))
             await self._failed(endpoint, batch, error)
+        return 0.0
+
+    def _not_yet(self, batch: Batch, head: int) -> float:
+        """Nobody is to blame, and nobody else waits: not the endpoint, not the wallets of older blocks. A hint of a block that does not
+        come is let go, and so is an orphaned event: if there is anything to it, a closing finds it.
+        """
+        book = self._ports.book
+
+        def drops(touch: Touch) -> bool:
+            return batch.failures >= MOST_WAITS and not any(book.is_open(number) for number in touch.errands)
+
+        if all(touch.need > head and not drops(touch) for touch in batch.touches):
+            return float(min(NOT_YET_SECS, 0.05 * 2**batch.failures))
+        self._ports.hand.sift(batch, head, drops)
+        return 0.0
 
     async def _failed(self, endpoint: Endpoint, batch: Batch, error: NodeError) -> None:
         if await self._wallets_are_at_fault(endpoint, batch, error):
@@ -151,7 +177,7 @@ class Batcher:
                 hand.put_page(replace(half, failures=failures))
             return
         for touch in book.single_out(page, [page.wallets]):
-            hand.put(touch)
+            hand.put(replace(touch, suspect=True))
         book.finish_page(page, 0)
 
     async def _answers_others(self, endpoint: Endpoint, batch: Batch) -> bool:
@@ -182,18 +208,18 @@ class Batcher:
         asked = Asked(pin, branch, asked_at)
         if page is not None:
             with_page = partial(ports.reader.read_page, endpoint, pin, self._plans[page.asset], page.wallets.replace(",0x", "")[2:])
-            sums, gas = await self._pinned(endpoint, pin, with_page)
+            sums, gas, marked = await self._pinned(endpoint, pin, with_page)
             self._accepted(endpoint, batch, asked, gas)
-            await self._pass_on_page(batch, *page_reading(page, sums, asked))
+            await self._pass_on_page(batch, *page_reading(page, sums, asked), marked)
             return
         plan = [(self._plans[touch.asset], touch.wallet) for touch in batch.touches]
-        answer = await self._pinned(endpoint, pin, partial(ports.reader.read, endpoint, pin, plan))
+        answer = await self._pinned(endpoint, pin, partial(ports.reader.read, endpoint, pin, plan, batch.wide))
         self._accepted(endpoint, batch, asked, answer.gas)
         outcomes, alone = sort(batch, answer.values, asked)
         for outcome in outcomes:
             if isinstance(outcome, Reading):
                 ports.metrics.readings.labels(outcome.touch.asset).inc()
-        await self._pass_on(batch, outcomes, alone)
+        await self._pass_on(batch, outcomes, alone, answer.marked)
 
     def _accepted(self, endpoint: Endpoint, batch: Batch, asked: Asked, gas: Gas | None) -> None:
         self._ports.pool.ok(endpoint)
@@ -232,17 +258,21 @@ class Batcher:
         else:
             await self._set_aside(batch, error)
 
-    async def _pass_on(self, batch: Batch, outcomes: list[Outcome], alone: list[Touch]) -> None:
+    async def _pass_on(self, batch: Batch, outcomes: list[Outcome], alone: list[Touch], marked: bool = False) -> None:
         if outcomes:
             with self._ports.readings.lane(batch.live).inlet() as inlet, waiting_for_others():
                 await inlet.send(tuple(outcomes))
-        self._ports.hand.landed(batch, alone)
+        self._ports.hand.landed(batch, alone, marked)
 
-    async def _pass_on_page(self, batch: Batch, reading: PageReading, failed: list[str]) -> None:
-        """To whichever of the pages' writers has less to do. Who failed is asked for alone, and the page's errand waits for that too."""
+    async def _pass_on_page(self, batch: Batch, reading: PageReading, failed: list[str], marked: bool) -> None:
+        """To whichever of the pages' writers has less to do. Who failed is asked for apart, and the page's errand waits for that too."""
         self._ports.metrics.readings.labels(reading.page.asset).inc(reading.count)
-        for touch in self._ports.book.single_out(reading.page, failed):
-            self._ports.hand.put(touch)
+        touches = self._ports.book.single_out(reading.page, failed)
+        if marked:
+            self._ports.hand.put_together(touches)
+        else:
+            for touch in touches:
+                self._ports.hand.put(replace(touch, suspect=True))
         lane = min(self._ports.pages, key=lambda lane: lane.waiting())
         with lane.inlet() as inlet, waiting_for_others():
             await inlet.send(reading)

@@ -14,7 +14,7 @@ from typing import Any
 
 from actors.config import AssetConfig
 from actors.errand import Errand, Item
-from actors.errors import DecodeError, NodeBehind, NodeError, Throttled, TooLarge, Transient
+from actors.errors import BadAnswer, DecodeError, NodeBehind, NodeError, Throttled, TooLarge, Transient, WrongBlock
 from actors.evm.block import Header
 from actors.evm.logs import LogEvent, RangeSize, decode_log, filter_for
 from actors.evm.pool import Endpoint
@@ -99,7 +99,7 @@ class Closer:
         turns, name = self._ports.turns, self._asset.name
         if not whole:
             return await self._ports.pool.stay(turns.get(name, 0))
-        endpoint = self._ports.pool.turn(turns.get(name, -1))
+        endpoint = await self._ports.pool.turn(turns.get(name, -1))
         turns[name] = endpoint.index
         return endpoint
 
@@ -108,6 +108,8 @@ class Closer:
         if target.number < marks.last_block:
             # A head below the checkpoint proves nothing: that node is behind.
             raise NodeBehind(f"head {target.number} is below the checkpoint {marks.last_block}")
+        if whole or self._ports.view.head is None:
+            self._ports.saw_head(target)
         if await self._reorgs.look(marks, endpoint, target, self._vouched_by(target)):
             self._tip = None
             return Closed(more=True)
@@ -128,6 +130,8 @@ class Closer:
         if span.events:
             self._ports.asset_views[self._asset.name].last_event_at = datetime.now(UTC)
         errand = await self._register(endpoint, span, marks, target, branch, whole)
+        if errand is None:
+            return Closed(more=True)
         await self.see_through(errand)
         if not errand.dropped:
             self._note(target, span, errand)
@@ -148,7 +152,6 @@ class Closer:
         head = await endpoint.header("latest")
         if head is None:
             raise NodeBehind("has no head")
-        ports.saw_head(head)
         return head
 
     def _vouched_by(self, target: Header) -> dict[int, bytes]:
@@ -172,14 +175,14 @@ class Closer:
         """The logs of a range, in pages that the provider takes, up to as many wallets as one closing holds."""
         if first == target.number:
             span = Span(first, first, self._watch.since)
-            await self._page(endpoint, {"blockHash": "0x" + target.hash.hex()}, span)
+            await self._page(endpoint, {"blockHash": "0x" + target.hash.hex()}, span, (first, first), target)
             return span
         span = Span(first, first - 1, self._watch.since)
         while span.last < target.number and len(span.events) < MOST_WALLETS:
             start = span.last + 1
             end = min(target.number, start + self._range.current - 1)
             try:
-                await self._page(endpoint, {"fromBlock": hex(start), "toBlock": hex(end)}, span)
+                await self._page(endpoint, {"fromBlock": hex(start), "toBlock": hex(end)}, span, (start, end), target)
             except TooLarge as error:
                 if start == end and self._range.current == 1:
                     raise
@@ -196,11 +199,19 @@ class Closer:
                 span.last = end
         return span
 
-    async def _page(self, endpoint: Endpoint, where: Mapping[str, str], span: Span) -> None:
-        for entry in await endpoint.logs({**self._filter, **where}):
-            event = self._decode(entry)
-            if event is not None and not event.removed:
-                span.add(event)
+    async def _page(
+        self, endpoint: Endpoint, where: Mapping[str, str], span: Span, asked: tuple[int, int], target: Header
+    ) -> None:
+        """One page. A log of a block that was not asked for would be waited for: for ever, where there is no such block."""
+        events = [self._decode(entry) for entry in await endpoint.logs({**self._filter, **where})]
+        for event in events:
+            if event is None or event.removed:
+                continue
+            if not asked[0] <= event.block <= asked[1]:
+                raise BadAnswer(f"eth_getLogs: a log of block {event.block}, {asked[0]} to {asked[1]} were asked for")
+            if event.block == target.number and event.block_hash != target.hash:
+                raise WrongBlock(f"eth_getLogs: logs of another block {event.block}")
+            span.add(event)
 
     def _decode(self, entry: dict[str, Any]) -> LogEvent | None:
         """A log that does not decode is counted, shown and skipped."""
@@ -213,8 +224,11 @@ class Closer:
 
     async def _register(
         self, endpoint: Endpoint, span: Span, marks: Marks, target: Header, branch: int, whole: bool
-    ) -> Errand:
+    ) -> Errand | None:
+        """The closing's errand; None where a reorg came in between, whose other branch may not have these logs."""
         rows = await self._ports.store.patiently(holders.look_up, self._asset, list(span.events))
+        if self._ports.view.branch != branch:
+            return None
         self._judge(span, rows, marks, endpoint, whole)
         items = self.items(span, rows, branch)
         step = _step(marks, target, whole)
@@ -232,7 +246,7 @@ class Closer:
         row = rows.get(wallet)
         if row is None or not row.tracked:
             return []
-        touch = Touch(self._asset.name, wallet, event.block, event.block)
+        touch = Touch(self._asset.name, wallet, event.block, event.block, event_branch=branch)
         if row.aside:
             return [Raised(touch, branch)]
         if row.read_block is None or row.read_block < event.block:

@@ -20,6 +20,7 @@ async def take_due(ports: ChainPorts) -> None:
     """Set-aside wallets whose next attempt is due; Postgres holds them, so that nothing is lost with this task."""
     tables = {asset.table: name for name, asset in ports.assets.items()}
     while True:
+        branch = ports.view.branch
         with effort():
             try:
                 due = await ports.store.database.run(set_aside.due, list(tables), DUE_AT_ONCE)
@@ -28,7 +29,7 @@ async def take_due(ports: ChainPorts) -> None:
             await _count_set_aside(ports, tables)
         for row in due:
             block = row.block or 0
-            touch = Touch(tables[row.table], row.wallet, block, row.block, live=False, suspect=True)
+            touch = Touch(tables[row.table], row.wallet, block, row.block, live=False, suspect=True, event_branch=branch)
             ports.hand.put(touch)
         if due:
             ports.hand_bell.ring()

@@ -94,7 +94,7 @@ class ErrandBook:
         if found is None:
             return []
         names = [bytes.fromhex(wallet[2:]) for wallet in wallets]
-        touches = [Touch(page.asset, name, errands=frozenset({page.errand}), live=False, suspect=True) for name in names]
+        touches = [Touch(page.asset, name, errands=frozenset({page.errand}), live=False) for name in names]
         found.pending.update((key_of(touch), touch) for touch in touches)
         return touches
 

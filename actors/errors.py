@@ -54,6 +54,14 @@ class NodeBehind(NodeError):
     """The endpoint does not have the block yet, or no longer its state: another one may."""
 
 
+class NotYet(NodeBehind):
+    """Nobody has the block yet that was asked for, as far as is known; `head` is the newest that there is."""
+
+    def __init__(self, message: str, head: int) -> None:
+        super().__init__(message)
+        self.head = head
+
+
 class WrongBlock(NodeError):
     """The answer is from another block or branch than it was asked for."""
 

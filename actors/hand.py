@@ -9,7 +9,7 @@ guard sees to it that a touch's newer reading of the same wallet stays.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -27,10 +27,12 @@ def key_of(touch: Touch) -> Key:
 def merge(old: Touch, new: Touch) -> Touch:
     """One touch that serves both: the highest block, the event's block, all errands."""
     newest = new if new.need >= old.need else old
-    events = [b for b in (old.event_block, new.event_block) if b is not None]
+    # Of two branches the newer one's event: the other's may be orphaned, and is asked for again if it is not.
+    event = max((t for t in (old, new) if t.event_block is not None), key=lambda t: (t.event_branch, t.event_block), default=newest)
     return replace(
         newest,
-        event_block=max(events, default=None),
+        event_block=event.event_block,
+        event_branch=event.event_branch,
         errands=old.errands | new.errands,
         live=old.live or new.live,
         repair=new.repair or old.repair,
@@ -40,13 +42,16 @@ def merge(old: Touch, new: Touch) -> Touch:
 
 @dataclass(frozen=True)
 class Batch:
-    """Wallets to read in one call, at one pin: touches, or a page. `failures`: how often a call for just these has failed."""
+    """Wallets to read in one call, at one pin: touches, or a page. `failures`: how often a call for just these has failed. `wide`: some
+    may have sums that need a full word.
+    """
 
     id: int
     touches: tuple[Touch, ...]
     live: bool
     failures: int = 0
     page: Page | None = None
+    wide: bool = False
 
     @property
     def count(self) -> int:
@@ -75,7 +80,8 @@ class Hand:
     def __init__(self, capacity: int = 5000) -> None:
         self.capacity = capacity
         self._ready: dict[bool, dict[Key, Touch]] = {True: {}, False: {}}
-        self._apart: dict[bool, deque[tuple[tuple[Key, ...], int]]] = {True: deque(), False: deque()}
+        self._apart: dict[bool, deque[tuple[tuple[Key, ...], int, bool]]] = {True: deque(), False: deque()}
+        self._apart_size = {True: 0, False: 0}
         self._parked: dict[Key, Touch] = {}
         self._flying: dict[int, Batch] = {}
         self._flying_keys: dict[Key, Touch] = {}
@@ -91,7 +97,7 @@ class Hand:
 
     def has_room(self, live: bool) -> bool:
         """Whether the lane's mailbox may be taken from."""
-        room = len(self._ready[live]) + len(self._later) + len(self._parked) < self.capacity
+        room = len(self._ready[live]) + self._apart_size[live] + len(self._later) < self.capacity
         return room and (live or len(self._pages) < MOST_PAGES)
 
     def put_page(self, page: Page) -> None:
@@ -113,6 +119,19 @@ class Hand:
         else:
             self._put_ready(key, touch)
 
+    def put_together(self, touches: Iterable[Touch]) -> None:
+        """Take in touches that are asked for in one wide call of their own."""
+        own = []
+        for touch in touches:
+            key = key_of(touch)
+            if key in self._flying_keys or key in self._parked:
+                self.put(touch)
+                continue
+            ready = self._ready[True].pop(key, None) or self._ready[False].pop(key, None)
+            own.append(touch if ready is None else merge(ready, touch))
+        if own:
+            self._set_apart(tuple(own), 0, wide=True)
+
     def _put_later(self, key: Key, touch: Touch) -> None:
         flying = self._flying_keys[key]
         if touch.need <= flying.need and touch.errands <= flying.errands and touch.repair == flying.repair:
@@ -125,11 +144,12 @@ class Hand:
         merged = touch if old is None else merge(old, touch)
         self._ready[merged.live][key] = merged
 
-    def _set_apart(self, touches: tuple[Touch, ...], failures: int) -> None:
+    def _set_apart(self, touches: tuple[Touch, ...], failures: int, wide: bool = False) -> None:
         for touch in touches:
             self._parked[key_of(touch)] = touch
         live = any(touch.live for touch in touches)
-        self._apart[live].append((tuple(map(key_of, touches)), failures))
+        self._apart[live].append((tuple(map(key_of, touches)), failures, wide))
+        self._apart_size[live] += len(touches)
 
     def next_batch(self, most: int, sweep: bool = True) -> Batch | None:
         """The next wallets to read, now flying: live first. `sweep`: these too.
@@ -145,16 +165,17 @@ class Hand:
             ready, apart = self._ready[live], self._apart[live]
             if apart and (self._apart_next or not ready):
                 self._apart_next = False
-                keys, failures = apart.popleft()
-                return self._fly(tuple(self._parked.pop(key) for key in keys), live, failures)
+                keys, failures, wide = apart.popleft()
+                self._apart_size[live] -= len(keys)
+                return self._fly(tuple(self._parked.pop(key) for key in keys), live, failures, wide=wide)
             if ready:
                 self._apart_next = True
                 return self._fly(tuple(ready.pop(key) for key in list(islice(ready, most))), live, 0)
         return None
 
-    def _fly(self, touches: tuple[Touch, ...], live: bool, failures: int, page: Page | None = None) -> Batch:
+    def _fly(self, touches: tuple[Touch, ...], live: bool, failures: int, page: Page | None = None, wide: bool = False) -> Batch:
         self._next_id += 1
-        batch = Batch(self._next_id, touches, live, failures, page)
+        batch = Batch(self._next_id, touches, live, failures, page, wide)
         self._flying[batch.id] = batch
         self._flying_keys.update((key_of(touch), touch) for touch in touches)
         return batch
@@ -166,25 +187,39 @@ class Hand:
             del self._flying_keys[key_of(touch)]
         return True
 
-    def landed(self, batch: Batch, alone: Iterable[Touch] = ()) -> None:
-        """The outcomes of a batch were passed on, but for `alone`, which are asked for one by one. Who waited is ready."""
+    def landed(self, batch: Batch, alone: Iterable[Touch] = (), marked: bool = False) -> None:
+        """The outcomes of a batch were passed on, but for `alone`, which are asked for one by one, or (`marked`) together once more in a
+        wide call. Who waited is ready.
+        """
         if not self._end_flight(batch):
             return
         if batch.page is not None:
             self._page_ids.discard(batch.page.id)
-        for touch in alone:
-            later = self._later.pop(key_of(touch), None)
-            merged = touch if later is None else merge(touch, later)
-            self._set_apart((replace(merged, suspect=True),), 0)
+        merged = [touch if later is None else merge(touch, later) for touch, later in self._with_later(alone)]
+        if marked:
+            self.put_together(merged)
+        else:
+            for touch in merged:
+                self._set_apart((replace(touch, suspect=True),), 0)
         self._release(batch)
 
     def again(self, batch: Batch) -> None:
         """The batch's call failed by no fault of its wallets: the same ones are asked for again, at a new pin."""
         if self._end_flight(batch):
             if batch.page is None:
-                self._set_apart(self._merged_with_later(batch), batch.failures + 1)
+                self._set_apart(self._merged_with_later(batch), batch.failures + 1, batch.wide)
             else:
                 self._pages.append(replace(batch.page, failures=batch.failures + 1))
+
+    def sift(self, batch: Batch, head: int, drops: Callable[[Touch], bool]) -> None:
+        """Part what can be read at `head` from what cannot yet; of the latter what `drops` says is let go."""
+        if not self._end_flight(batch):
+            return
+        touches = self._merged_with_later(batch)
+        early = tuple(touch for touch in touches if touch.need > head and not drops(touch))
+        for part in (tuple(touch for touch in touches if touch.need <= head), early):
+            if part:
+                self._set_apart(part, batch.failures, batch.wide)
 
     def split(self, batch: Batch, failures: int = 0) -> None:
         """The batch was refused: each half is asked for by itself. `failures`: how often that is to count as a failure of each."""
@@ -194,11 +229,13 @@ class Hand:
         middle = len(touches) // 2
         for half in (touches[:middle], touches[middle:]):
             if half:
-                self._set_apart(half, failures)
+                self._set_apart(half, failures, batch.wide)
 
     def _merged_with_later(self, batch: Batch) -> tuple[Touch, ...]:
-        pairs = [(touch, self._later.pop(key_of(touch), None)) for touch in batch.touches]
-        return tuple(touch if later is None else merge(touch, later) for touch, later in pairs)
+        return tuple(touch if later is None else merge(touch, later) for touch, later in self._with_later(batch.touches))
+
+    def _with_later(self, touches: Iterable[Touch]) -> list[tuple[Touch, Touch | None]]:
+        return [(touch, self._later.pop(key_of(touch), None)) for touch in touches]
 
     def _release(self, batch: Batch) -> None:
         for touch in batch.touches:

@@ -14,6 +14,7 @@ import trio
 
 from actors.config import AssetConfig
 from actors.errand import Errand
+from actors.evm.size import FIRST
 from actors.ports import ChainPorts
 from actors.progress import effort
 from actors.store import pages
@@ -61,7 +62,8 @@ async def go(ports: ChainPorts, asset: AssetConfig, lap: Lap, most: int, on_page
         while left > 0:
             await free.acquire()
             with effort():
-                limit = min(left, ports.size_for(ports.pool.preferred()).current)
+                # Not less than a call begins with: a page that is too large for one is parted on the way.
+                limit = min(left, max(FIRST, ports.size_for(ports.pool.preferred()).current))
                 page = await ports.sweep_store.patiently(pages.oldest_page, asset, limit, lap.since, lap.passing, lap.before)
             if page is None:
                 break

@@ -23,7 +23,8 @@ class Repair:
 class Touch:
     """A request to read one wallet of an asset again.
 
-    `need`: the block that the read must not precede (0: any). `event_block`: what goes to `blocknumber` (None: a sweep, or a hint).
+    `need`: the block that the read must not precede (0: any). `event_block`: what goes to `blocknumber` (None: a sweep, or a hint), and
+    `event_branch` the branch that it was found on.
     `block_hash`: the hash of block `need` as a pushed log named it. `errands`: ids of all errands that wait for it.
     """
 
@@ -36,6 +37,7 @@ class Touch:
     live: bool = True
     repair: Repair | None = None
     suspect: bool = False
+    event_branch: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +150,6 @@ class Move:
 @dataclass(frozen=True, slots=True)
 class WriteBatch:
     """One transaction of the writer. Readings hold each (asset, wallet) at most once; `now` is the monotonic clock, for ages.
-
-    `chains` maps each asset's name to its chain's.
     """
 
     readings: tuple[Reading, ...] = ()

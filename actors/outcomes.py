@@ -27,7 +27,7 @@ def sort(batch: Batch, values: Sequence[Value], asked: Asked) -> tuple[list[Outc
     pin = asked.pin
     for touch, value in zip(batch.touches, values, strict=True):
         if isinstance(value, int):
-            outcomes.append(Reading(_with_event(touch, pin), value, pin.number, pin.hash, asked.branch, asked.at))
+            outcomes.append(Reading(_with_event(touch, asked), value, pin.number, pin.hash, asked.branch, asked.at))
         elif len(batch.touches) == 1:
             outcomes.append(Failed(touch, value.reason, asked.branch))
         else:
@@ -48,6 +48,9 @@ def page_reading(page: Page, sums: Sequence[int | None], asked: Asked) -> tuple[
     return PageReading(page, wallets, ",".join(map(str, sums)), count, pin.number, pin.hash, asked.branch, asked.at), failed
 
 
-def _with_event(touch: Touch, pin: Pin) -> Touch:
+def _with_event(touch: Touch, asked: Asked) -> Touch:
     """A hint's event counts once the reading is of the very block that it named; else it may be of a branch that never was."""
-    return touch if touch.block_hash != pin.hash else replace(touch, event_block=max(touch.event_block or 0, pin.number))
+    pin = asked.pin
+    if touch.block_hash != pin.hash or (touch.event_block or 0) >= pin.number:
+        return touch
+    return replace(touch, event_block=pin.number, event_branch=asked.branch)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import trio
 
-from actors.errors import NodeBehind, WrongBlock
+from actors.errors import NodeBehind, NotYet, WrongBlock
 from actors.evm.block import Header, Pin
 from actors.evm.pool import Endpoint
 from actors.hand import Batch
@@ -27,7 +27,10 @@ async def choose_pin(ports: ChainPorts, endpoint: Endpoint, batch: Batch) -> Pin
         return Pin(named.number, named.hash, named)
     header = await (_for_events(ports, endpoint, batch) if batch.live else _for_sweep(ports, endpoint, batch, closed))
     if header.number < max(batch.need, closed):
-        raise NodeBehind(f"has block {header.number}, block {max(batch.need, closed)} was asked for")
+        text, known = f"has block {header.number}, block {max(batch.need, closed)} was asked for", ports.view.head
+        if header.number < closed or (known is not None and header.number < known.number):
+            raise NodeBehind(text)
+        raise NotYet(text, header.number)
     if (known := ports.view.closed) is not None and known.number == header.number and known.hash != header.hash:
         raise WrongBlock(f"has another block {header.number} than was closed")
     return Pin(header.number, header.hash, header)

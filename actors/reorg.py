@@ -141,11 +141,15 @@ class Reorgs:
         log.warning("reorg", chain=chain, fork=fork)
         ports.metrics.reorgs.labels(chain).inc()
         branch = ports.view.branch
-        ports.view.branch = await ports.store.patiently(chain_store.reorg, chain, names, fork, branch, tables)
+        ports.view.branch, first = await ports.store.patiently(chain_store.reorg, chain, names, fork, branch, tables)
         ports.view.closed = None
         for errand in ports.book.open_of("closing", chain):
-            if errand.move is not None and errand.move.target.last_block > fork:
+            if errand.move is not None and (not first or errand.move.target.last_block > fork):
                 ports.book.drop(errand.id)
+        if not first:
+            return  # to another fork, perhaps: what is orphaned still is remembered, and is found again on the new branch
+        for shown in (ports.asset_views[name] for name in ports.assets):
+            shown.checkpoint_block = None if shown.checkpoint_block is None else min(shown.checkpoint_block, fork)
         await self._remember_below_fork(endpoint, fork, remembered)
         for asset in ports.assets.values():
             await self._repair(asset, fork, ports.view.branch)

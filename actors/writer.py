@@ -150,7 +150,11 @@ class Writer:
                 await self._commit(store, half)
             return
         only = outcomes[0]
-        if not isinstance(only, Reading):
+        if isinstance(only, Failed) and only.touch.repair is not None:
+            # The row takes nothing at all: its orphaned value stays, and it is set aside as any other.
+            await self._commit(store, [replace(only, touch=replace(only.touch, repair=None))])
+            return
+        if not isinstance(only, Reading | Covered):
             raise error
         reason = str(error).splitlines()[0]
         log.error("row cannot be written", asset=only.touch.asset, wallet="0x" + only.touch.wallet.hex(), reason=reason)

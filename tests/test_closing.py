@@ -9,8 +9,9 @@ import pytest
 import trio
 
 from actors.closing import Closer
-from actors.errors import NodeError, Throttled, TooLarge, Transient
+from actors.errors import BadAnswer, NodeError, Throttled, TooLarge, Transient, WrongBlock
 from actors.evm.block import Header
+from actors.evm.logs import Trigger
 from actors.pushes import PushWatch
 
 TARGET = Header(1000, bytes(32), bytes(32), 0, bytes(32))
@@ -32,9 +33,9 @@ class FakeEndpoint:
         return []
 
 
-def closer() -> Closer:
+def closer(*triggers: Trigger) -> Closer:
     ports: Any = SimpleNamespace(config=SimpleNamespace(max_log_blocks=400, name="c"))
-    asset: Any = SimpleNamespace(name="A", triggers=())
+    asset: Any = SimpleNamespace(name="A", triggers=triggers)
     return Closer(ports, asset, None, PushWatch())  # type: ignore[arg-type]  # no reorgs in here
 
 
@@ -67,3 +68,48 @@ async def test_a_range_whose_answer_does_not_come_is_asked_in_smaller_parts_the_
 
 async def test_being_throttled_says_nothing_of_the_range() -> None:
     assert not await gathered(closer(), FakeEndpoint(100, Throttled("slow down")), 10)
+
+
+TOKEN, ANN, BOB = b"\x11" * 20, b"\xa1" * 20, b"\xb2" * 20
+TRANSFER = Trigger.parse(TOKEN, "Transfer(address indexed from, address indexed to, uint256 value)", ["from", "to"])
+
+
+class OneLog:
+    """Answers one log, whatever it is asked."""
+
+    def __init__(self, block: int, block_hash: bytes) -> None:
+        self.block, self.block_hash = block, block_hash
+
+    async def logs(self, where: dict[str, Any]) -> list[dict[str, Any]]:
+        await trio.lowlevel.checkpoint()
+        topics = [TRANSFER.event.topic0, bytes(12) + ANN, bytes(12) + BOB]
+        return [
+            {
+                "address": "0x" + TOKEN.hex(), "topics": ["0x" + topic.hex() for topic in topics], "data": "0x" + bytes(32).hex(),
+                "blockNumber": hex(self.block), "blockHash": "0x" + self.block_hash.hex(), "logIndex": "0x0", "removed": False,
+            }
+        ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("first", "block", "block_hash", "error"),
+    [
+        (990, 995, b"\x05" * 32, None),
+        (990, 1000, bytes(32), None),
+        (990, 989, b"\x05" * 32, BadAnswer),
+        (990, 10**6, b"\x05" * 32, BadAnswer),
+        (990, 1000, b"\x05" * 32, WrongBlock),
+        (1000, 1000, bytes(32), None),
+        (1000, 999, bytes(32), BadAnswer),
+        (1000, 1000, b"\x05" * 32, WrongBlock),
+    ],
+)
+async def test_a_log_of_another_block_than_was_asked_for_is_no_answer(
+    first: int, block: int, block_hash: bytes, error: type[NodeError] | None
+) -> None:
+    asker, endpoint = closer(TRANSFER), OneLog(block, block_hash)
+    if error is None:
+        assert set((await asker.gather(endpoint, first, TARGET)).events) == {ANN, BOB}  # type: ignore[arg-type]  # a fake
+        return
+    with pytest.raises(error):
+        await asker.gather(endpoint, first, TARGET)  # type: ignore[arg-type]  # a fake

@@ -36,6 +36,12 @@ MODES: dict[str, dict[str, Any]] = {
 }
 
 
+# The connections over which a copy asks for its roles.
+ASKING_FOR_ROLES = (
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'trueup' AND strpos(query, 'trueup_leases') > 0"
+)
+
+
 @pytest.fixture(params=MODES)
 def world(request: pytest.FixtureRequest, tmp_path: Path, database_url: str, town: Town) -> World:
     return World(tmp_path, database_url, town, interval=0.5, batch=5, **MODES[request.param])
@@ -66,6 +72,7 @@ class Copies:
         self.processes.append(start(self._world))
         wait_until(lambda: self.holds_all(self.processes[0]) and self._world.marks() is not None, self.processes[0])
         self.processes.append(start(self._world))
+        wait_until(lambda: self._world.query(ASKING_FOR_ROLES)[0][0] >= 2, self.processes[1])
 
     def holds_all(self, process: subprocess.Popen[str]) -> bool:
         roles = [role for (role,) in self._world.query("SELECT role FROM trueup_leases")]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.hand import Batch, Hand, key_of, merge
-from actors.messages import Touch
+from actors.messages import Page, Touch
 
 A, B = b"\xaa" * 20, b"\xbb" * 20
 
@@ -162,3 +162,84 @@ def test_a_set_aside_wallet_that_comes_due_while_it_is_ready_is_read_once() -> N
     assert hand.next_batch(10) is None
     hand.landed(batch)
     assert len(hand) == 0
+
+
+def test_what_a_sweep_asks_for_alone_does_not_close_the_live_lane() -> None:
+    hand = Hand(capacity=10)
+    for number in range(50):
+        hand.put(replace(touch(number.to_bytes(20, "big"), live=False), suspect=True))
+    assert hand.has_room(True)
+    assert not hand.has_room(False)
+
+
+def test_what_nobody_has_yet_is_parted_from_what_can_be_read() -> None:
+    hand = Hand()
+    for wallet, need in ((A, 5), (B, 90)):
+        hand.put(touch(wallet, need, 1))
+    batch = hand.next_batch(10)
+    assert batch is not None
+    hand.sift(batch, 10, lambda one: False)
+    assert sorted(wallets(hand.next_batch(10)) + wallets(hand.next_batch(10))) == [A, B]
+    assert hand.next_batch(10) is None
+
+
+def test_what_is_let_go_is_not_asked_for_again() -> None:
+    hand = Hand()
+    hand.put(touch(A, 90))
+    batch = hand.next_batch(10)
+    assert batch is not None
+    hand.sift(batch, 10, lambda one: True)
+    assert len(hand) == 0
+
+
+def test_of_two_branches_the_newer_ones_event_is_kept() -> None:
+    old, new = touch(A, 9, event=9), replace(touch(A, 3, event=3), event_branch=1)
+    for pair in ((old, new), (new, old)):
+        assert (merge(*pair).event_block, merge(*pair).event_branch) == (3, 1)
+    assert merge(old, touch(A, 3)).event_block == 9
+
+
+def page(number: int, count: int = 3) -> Page:
+    return Page(number, 1, "T", ",".join("0x" + bytes([number]).hex() * 20 for _ in range(count)), count)
+
+
+def test_pages_and_touches_of_a_sweep_take_turns_and_live_passes_both() -> None:
+    hand = Hand()
+    hand.put_page(page(1))
+    hand.put_page(page(2))
+    hand.put(touch(A, live=False))
+    hand.put(touch(bytes(20), live=False))
+    hand.put(touch(B))
+    order = [hand.next_batch(1) for _ in range(5)]
+    assert [batch and (batch.page.id if batch.page else batch.touches[0].wallet) for batch in order] == [B, A, 1, bytes(20), 2]
+    assert hand.next_batch(10) is None
+
+
+def test_a_page_is_there_once_until_it_lands() -> None:
+    hand = Hand()
+    hand.put_page(page(1))
+    hand.put_page(page(1))
+    batch = hand.next_batch(10)
+    assert batch is not None
+    hand.put_page(page(1))
+    assert hand.next_batch(10) is None
+    hand.again(batch)
+    again = hand.next_batch(10)
+    assert again is not None
+    assert (again.page, again.failures) == (replace(page(1), failures=1), 1)
+    hand.recover()
+    last = hand.next_batch(10)
+    assert last is not None
+    hand.landed(last)
+    assert len(hand) == 0
+    hand.put_page(page(1))
+    assert hand.next_batch(10) is not None
+
+
+def test_a_mailbox_is_left_alone_while_pages_wait() -> None:
+    hand = Hand()
+    for number in (1, 2):
+        assert hand.has_room(False)
+        hand.put_page(page(number))
+    assert not hand.has_room(False)
+    assert hand.has_room(True)

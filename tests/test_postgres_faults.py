@@ -295,7 +295,8 @@ async def stays_unready(world: World, system: System, *words: str) -> None:
         found = reasons(system)
         if not any(all(w in reason for w in words) for reason in found):
             silent.append(found)
-        return bool(newest_look_up(world.database) > moment)
+        newest = newest_look_up(world.database)
+        return newest is not None and (moment is None or newest > moment)
 
     for _ in range(3):
         moment = newest_look_up(world.database)

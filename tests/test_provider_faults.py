@@ -609,9 +609,13 @@ async def test_a_limit_makes_calls_smaller_and_nobody_set_aside(
     tmp_path: Path, database_url: str, anvil: Anvil, town: Town, make: Callable[[], Fault], mode: dict[str, Any]
 ) -> None:
     async with open_proxy(anvil) as proxy:
+        fault = make()
+        if isinstance(fault, ResponseCap) and "reads" not in mode["chain"]:
+            # A packed answer of so few wallets is no longer than the one of a single wallet.
+            mode = {**mode, "chain": mode["chain"] + '\nreads = "multicall3"'}
         world = world_behind(tmp_path, database_url, town, proxy, interval=0.1, **mode)
         place(world, town.wallets)
-        with proxy.fault(make()) as fault:
+        with proxy.fault(fault):
             async with running(world), never_lying(world):
                 await followed(world)
                 await eventually(lambda: all_read(world), "a whole sweep")

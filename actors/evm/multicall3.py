@@ -34,7 +34,7 @@ class Multicall3:
     def __init__(self, address: bytes) -> None:
         self._address = address
 
-    async def read(self, node: Node, chain_id: int, pin: Pin, plan: Plan) -> Answer:
+    async def read(self, node: Node, chain_id: int, pin: Pin, plan: Plan, wide: bool = False) -> Answer:
         """See `Rung`."""
         calls = self._attestation(node.number_from_arbsys, pin.number)
         for sources, wallet in plan:

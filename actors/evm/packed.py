@@ -2,7 +2,7 @@
 
 Packed puts the program in the place of an account by a state override; deployless runs it as the code that would deploy a contract, whose
 code (24,576 bytes at most) is the answer. Both mark a wallet without a sum by all ones, and do not say why: a wallet that is asked for
-alone is therefore explained source by source. Sums come as 16 bytes; those that need more are asked for once more as words.
+alone is therefore explained source by source. Sums come as 16 bytes; those that need more are marked too, and asked for again as words.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Packed:
         self.name = "deployless" if deployless else "packed"
         self.most = (MOST_RETURNED - HEAD) // WIDE if deployless else 1_000_000
 
-    async def read(self, node: Node, chain_id: int, pin: Pin, plan: Plan) -> Answer:
+    async def read(self, node: Node, chain_id: int, pin: Pin, plan: Plan, wide: bool = False) -> Answer:
         """See `Rung`."""
         if len(plan) == 1:
             return Answer([await self._explained(node, chain_id, pin, *plan[0])])
@@ -43,29 +43,19 @@ class Packed:
             by_sources.setdefault(sources, []).append(index)
         order = [index for indices in by_sources.values() for index in indices]
         groups = tuple((sources, len(indices)) for sources, indices in by_sources.items())
-        found, gas = await self.read_hex(node, chain_id, pin, groups, "".join(plan[index][1].hex() for index in order))
+        addresses = "".join(plan[index][1].hex() for index in order)
+        found, gas = await self.read_hex(node, chain_id, pin, groups, addresses, wide)
         values: list[Value] = [MARKED] * len(plan)
         for index, value in zip(order, found, strict=True):
             if value is not None and plan[index][0]:
                 values[index] = value
-        return Answer(values, gas)
+        return Answer(values, gas, marked=not wide)
 
     async def read_hex(
-        self, node: Node, chain_id: int, pin: Pin, groups: tuple[programs.Group, ...], addresses: str
+        self, node: Node, chain_id: int, pin: Pin, groups: tuple[programs.Group, ...], addresses: str, wide: bool = False
     ) -> tuple[list[int | None], Gas]:
-        """The sums of wallets whose addresses follow each other in hex digits; None where a wallet has none."""
-        found, gas = await self._ask(node, chain_id, pin, groups, addresses, NARROW)
-        marked = [index for index, value in enumerate(found) if value is None] if None in found else []
-        if marked:
-            some = "".join(addresses[40 * index : 40 * index + 40] for index in marked)
-            again, _ = await self._ask(node, chain_id, pin, _only(groups, marked), some, WIDE)
-            for index, value in zip(marked, again, strict=True):
-                found[index] = value
-        return found, gas
-
-    async def _ask(
-        self, node: Node, chain_id: int, pin: Pin, groups: tuple[programs.Group, ...], addresses: str, width: int
-    ) -> tuple[list[int | None], Gas]:
+        """The sums of wallets whose addresses follow each other in hex digits; None where a wallet has none that fits in the width."""
+        width = WIDE if wide else NARROW
         program = programs.sums(groups, width, node.number_from_arbsys, self._deployless)
         data = await self._run(node, program, addresses, attest.where(pin, node.hash_pins))
         count = len(addresses) // 40
@@ -109,15 +99,6 @@ class Packed:
         if answer == "0x":
             raise Permanent(f"the {self.name} program is not run")
         return attest.from_hex(answer)
-
-
-def _only(groups: tuple[programs.Group, ...], indices: Sequence[int]) -> tuple[programs.Group, ...]:
-    """The groups of some of the wallets."""
-    kept, first = [], 0
-    for sources, count in groups:
-        kept.append((sources, sum(first <= index < first + count for index in indices)))
-        first += count
-    return tuple(kept)
 
 
 def _attested(data: bytes) -> list[bytes]:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import trio
 
-from actors.errors import BadAnswer, ConfigError, NodeBehind, NodeError, Permanent, Throttled, TooLarge, Transient, WrongChain
+from actors.errors import BadAnswer, ConfigError, NodeBehind, NodeError, Permanent, Throttled, TooLarge, WrongChain
 from actors.evm import jsonrpc
 from actors.evm.block import Header
 from actors.evm.faults import classify
@@ -23,6 +23,7 @@ from actors.progress import beat
 
 DOWN_SECS = (1.0, 30.0)
 BEHIND_SECS = 0.5
+LONGEST_PAUSE_SECS = 300.0
 LARGE_BODY = 1_000_000
 BATCH_AT_ONCE = 100
 
@@ -202,12 +203,10 @@ class Pool:
         """The other healthy endpoints, preferred first."""
         return self._up((endpoint,))
 
-    def turn(self, after: int) -> Endpoint:
-        """The next healthy endpoint in rotation after the one of that index. Raises Transient where none is up."""
-        up = self._up()
-        if not up:
-            raise Transient("no endpoint is up")
-        return next((endpoint for endpoint in up if endpoint.index > after), up[0])
+    async def turn(self, after: int) -> Endpoint:
+        """The next healthy endpoint in rotation after the one of that index; waits until there is one."""
+        first = await self.pick()
+        return next((endpoint for endpoint in self._up() if endpoint.index > after), first)
 
     async def stay(self, index: int) -> Endpoint:
         """The endpoint of that index while it is healthy, else the first that is."""
@@ -222,7 +221,8 @@ class Pool:
         first, most = DOWN_SECS
         delay = min(most, first * 2 ** min(endpoint.failures - 1, 10)) * random.uniform(0.75, 1.0)
         if isinstance(error, Throttled) and error.retry_after_secs is not None:
-            delay = error.retry_after_secs
+            # Zero would be no pause at all, and a date in a year no endpoint at all.
+            delay = min(LONGEST_PAUSE_SECS, max(delay, error.retry_after_secs))
         elif isinstance(error, NodeBehind):
             delay = BEHIND_SECS
         endpoint.down_until = self._now() + delay

@@ -44,18 +44,21 @@ class Reader:
         """The best rung of an endpoint; before it was probed, the best there is."""
         return self._rungs[node.rungs[0]] if node.rungs else next(iter(self._rungs.values()))
 
-    async def read(self, node: Probed, pin: Pin, plan: Plan) -> Answer:
-        """Each wallet's sum at the pin, in the plan's order. Raises WrongBlock where the answer is from elsewhere, or another NodeError."""
-        return await self.rung(node).read(node, self._chain_id, pin, plan)
+    async def read(self, node: Probed, pin: Pin, plan: Plan, wide: bool = False) -> Answer:
+        """Each wallet's sum at the pin, in the plan's order; `wide`: also those that need more than 16 bytes. Raises WrongBlock where the answer is from elsewhere, or another NodeError."""
+        return await self.rung(node).read(node, self._chain_id, pin, plan, wide)
 
-    async def read_page(self, node: Probed, pin: Pin, sources: Sources, addresses: str) -> tuple[list[int | None], Gas | None]:
-        """The sums of wallets of one list of sources, whose addresses follow each other in hex digits; None where a wallet has none."""
+    async def read_page(self, node: Probed, pin: Pin, sources: Sources, addresses: str) -> tuple[list[int | None], Gas | None, bool]:
+        """The sums of wallets of one list of sources, whose addresses follow each other in hex digits; the gas; and whether a None may be
+        a sum that only `wide` shows.
+        """
         rung = self.rung(node)
         if isinstance(rung, Packed):
-            return await rung.read_hex(node, self._chain_id, pin, ((sources, len(addresses) // 40),), addresses)
+            found, gas = await rung.read_hex(node, self._chain_id, pin, ((sources, len(addresses) // 40),), addresses)
+            return found, gas, True
         plan = [(sources, bytes.fromhex(addresses[at : at + 40])) for at in range(0, len(addresses), 40)]
         answer = await self.read(node, pin, plan)
-        return [value if isinstance(value, int) else None for value in answer.values], answer.gas
+        return [value if isinstance(value, int) else None for value in answer.values], answer.gas, answer.marked
 
     async def ancestors(self, node: Probed, tip: Header, numbers: Sequence[int]) -> list[Word]:
         """The hashes of the tip's own ancestors, at most `BLOCKHASH_REACH` below it, in one answer that is the tip's: no replica of a

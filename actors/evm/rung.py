@@ -39,10 +39,13 @@ class Gas:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Each wallet's sum, in the order asked; the gas where the rung can tell."""
+    """Each wallet's sum, in the order asked; the gas where the rung can tell. `marked`: who failed may only have a sum too large for the
+    width of the answer, and is to be asked for again as a word.
+    """
 
     values: list[Value]
     gas: Gas | None = None
+    marked: bool = False
 
 
 class Node(Protocol):
@@ -62,8 +65,8 @@ class Rung(Protocol):
     name: str
     most: int
 
-    async def read(self, node: Node, chain_id: int, pin: Pin, plan: Plan) -> Answer:
-        """Each wallet's sum at the pin. Raises WrongBlock where the answer is from elsewhere, or another NodeError."""
+    async def read(self, node: Node, chain_id: int, pin: Pin, plan: Plan, wide: bool = False) -> Answer:
+        """Each wallet's sum at the pin; `wide`: as full words. Raises WrongBlock where the answer is from elsewhere, or another NodeError."""
 
     async def attested(self, node: Node, at: Any, arbsys: bool, number: int) -> Sequence[Word]:
         """The five attested words of a call at a block parameter, for block `number`. Raises NodeError; Permanent where this rung does not

@@ -22,7 +22,7 @@ class Single:
     name = "single"
     most = 100
 
-    async def read(self, node: Node, chain_id: int, pin: Pin, plan: Plan) -> Answer:
+    async def read(self, node: Node, chain_id: int, pin: Pin, plan: Plan, wide: bool = False) -> Answer:
         """See `Rung`."""
         if not node.hash_pins:
             raise WrongBlock("single calls prove no block without a hash pin")

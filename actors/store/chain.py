@@ -62,15 +62,6 @@ def remembered(conn: Conn, chain: str, above: int) -> list[Block]:
     return [(int(number), from_text(value)) for number, value in rows]
 
 
-def newest_at_or_below(conn: Conn, chain: str, number: int, limit: int = KEPT_CLOSINGS) -> list[Block]:
-    """The newest remembered blocks at or below a block, newest first: where the search for a fork looks."""
-    rows = conn.execute(
-        "select number, hash from trueup_blocks where chain = %s and number <= %s order by number desc, hash limit %s",
-        [chain, number, limit],
-    )
-    return [(int(found), from_text(value)) for found, value in rows]
-
-
 def unknown(conn: Conn, chain: str, blocks: Iterable[Block]) -> set[Block]:
     """Those of the blocks that are not remembered."""
     found = sorted(set(blocks))
@@ -158,18 +149,18 @@ def prune(conn: Conn, chain: str, keep_above: int, keep: int = KEPT_CLOSINGS) ->
 
 def reorg(
     conn: Conn, chain: str, checkpoint_names: Sequence[str], fork: int, branch: int, tables: Sequence[str] = ()
-) -> int:
+) -> tuple[int, bool]:
     """One transaction: the branch goes up by one, and the checkpoints above the fork go back to it, as do the events of set-aside
-    wallets of those tables. The branch from then on.
+    wallets of those tables. The branch from then on, and True.
 
-    Where it is not `branch` any more, somebody else was first: nothing changes, and the other's branch is returned.
+    Where it is not `branch` any more, somebody else was first: nothing changes, and it is the other's branch, and False.
     """
     with conn.transaction():
         _ensure(conn, [chain])
         row = conn.execute("select branch from trueup_chains where chain = %s for update", [chain]).fetchone()
         assert row is not None
         if row[0] != branch:
-            return int(row[0])
+            return int(row[0]), False
         conn.execute("update trueup_chains set branch = branch + 1 where chain = %s", [chain])
         conn.execute(
             """
@@ -183,4 +174,4 @@ def reorg(
         conn.execute(
             "update trueup_set_aside set block = %s where table_name = any(%s) and block > %s", [fork, list(tables), fork]
         )
-        return branch + 1
+        return branch + 1, True

@@ -32,6 +32,19 @@ def load_marks(conn: Conn, names: Iterable[str], assets: Mapping[str, AssetConfi
     return found
 
 
+class Overtaken(Exception):
+    """A checkpoint moved while the transaction waited for a row that somebody else held: it begins anew."""
+
+
+def check_not_overtaken(conn: Conn, marks: Mapping[str, Marks], assets: Mapping[str, AssetConfig]) -> None:
+    """Raise Overtaken where a checkpoint is above what `load_marks` found: a reading that was above it then may be at or below it now.
+
+    Asked once the rows are locked: whatever closes from here on compares the blocks that this transaction remembers.
+    """
+    if marks and load_marks(conn, marks, assets) != marks:
+        raise Overtaken
+
+
 def is_closed(marks: Marks | None, block: int) -> bool:
     """Whether a block is at or below the checkpoint."""
     return marks is not None and marks.confirmed is not None and block <= marks.last_block

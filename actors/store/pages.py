@@ -17,7 +17,7 @@ from actors.config import AssetConfig
 from actors.messages import PageReading, PageResult
 from actors.store import chain
 from actors.store.holders import SAFE_TIME, is_wallet
-from actors.store.marks import is_closed, load_marks
+from actors.store.marks import Overtaken, check_not_overtaken, is_closed, load_marks
 from actors.store.names import table
 from actors.store.postgres import Conn
 
@@ -99,17 +99,27 @@ def oldest_page(
 
 def write_page(conn: Conn, reading: PageReading, assets: Mapping[str, AssetConfig], now: float) -> PageResult:
     """Write a page's sums in one transaction, or refuse all of them as `write.write` would; `now` is the monotonic time, for their age."""
+    while True:
+        try:
+            with conn.transaction():
+                return _page(conn, reading, assets, now)
+        except Overtaken:
+            continue
+
+
+def _page(conn: Conn, reading: PageReading, assets: Mapping[str, AssetConfig], now: float) -> PageResult:
     asset = assets[reading.page.asset]
-    with conn.transaction():
-        branch = chain.share_branches(conn, [asset.chain])[asset.chain]
-        marks = load_marks(conn, [asset.name], assets).get(asset.name)
-        block = reading.block, reading.block_hash
-        closed = None if marks is None else marks.last_block
-        if reading.branch < branch or (is_closed(marks, reading.block) and chain.unknown(conn, asset.chain, [block])):
-            return PageResult(None, branch, closed)
-        updated = _write(conn, asset, reading, now)
-        chain.remember(conn, asset.chain, [block])
-        return PageResult(updated, branch, closed)
+    branch = chain.share_branches(conn, [asset.chain])[asset.chain]
+    found = load_marks(conn, [asset.name], assets)
+    marks = found.get(asset.name)
+    block = reading.block, reading.block_hash
+    closed = None if marks is None else marks.last_block
+    if reading.branch < branch or (is_closed(marks, reading.block) and chain.unknown(conn, asset.chain, [block])):
+        return PageResult(None, branch, closed)
+    updated = _write(conn, asset, reading, now)
+    check_not_overtaken(conn, found, assets)
+    chain.remember(conn, asset.chain, [block])
+    return PageResult(updated, branch, closed)
 
 
 def _write(conn: Conn, asset: AssetConfig, reading: PageReading, now: float) -> int:

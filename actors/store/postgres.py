@@ -27,7 +27,13 @@ from actors.progress import waiting_for_others
 T = TypeVar("T")
 Conn: TypeAlias = psycopg.Connection[tuple[Any, ...]]
 
-DOWN = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.ReadOnlySqlTransaction)
+DOWN = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    psycopg.errors.ReadOnlySqlTransaction,
+    psycopg.errors.IdleInTransactionSessionTimeout,
+    psycopg.errors.TransactionTimeout,
+)
 LIMIT_EXCEEDED_CLASS = "54"
 # A frozen server keeps no timeout of its own.
 UNIT_SECS = 75.0

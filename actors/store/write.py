@@ -8,12 +8,13 @@ rows, checkpoints by name.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 from actors.config import AssetConfig
 from actors.messages import Covered, Failed, Marks, Move, Raised, Reading, Touch, WriteBatch, WriteResult
 from actors.store import chain, checkpoint, set_aside
-from actors.store.marks import is_closed, load_marks
+from actors.store.marks import Overtaken, check_not_overtaken, is_closed, load_marks
 from actors.store.postgres import Conn
 from actors.store.rows import lock, lower_unrepaired, write_covered, write_readings
 
@@ -22,8 +23,12 @@ O = TypeVar("O", Reading, Covered, Failed, Raised)  # noqa: E741  # an outcome
 
 def write(conn: Conn, batch: WriteBatch, assets: Mapping[str, AssetConfig]) -> WriteResult:
     """Write a batch, less the outcomes of an older branch, and make the moves that still hold."""
-    with conn.transaction():
-        return _Write(conn, batch, assets).run()
+    while True:
+        try:
+            with conn.transaction():
+                return _Write(conn, batch, assets).run()
+        except Overtaken:
+            continue
 
 
 class _Write:
@@ -47,6 +52,7 @@ class _Write:
         readings, covered = self._attested(self._current(batch.readings)), self._current(batch.covered)
         failed, raised = self._current(batch.failed), self._current(batch.raised)
         updated = self._write_rows(readings, covered, [f.touch for f in failed if f.touch.repair is not None])
+        check_not_overtaken(self._conn, self._marks, self._assets)
         self._remember(readings)
         self._set_aside(readings, failed, raised)
         moved = self._move()
@@ -56,11 +62,16 @@ class _Write:
         return WriteResult(tuple(self._refused), self._branches, closed, moved, dropped, updated)
 
     def _current(self, outcomes: Iterable[O]) -> list[O]:
-        """The outcomes that are not of an older branch than the chain is on; the others are refused."""
+        """The outcomes that are not of an older branch than the chain is on; the others are refused. An event that was found on an older
+        one may be orphaned: it is left out, and its closing, which is dropped, done again.
+        """
         kept: list[O] = []
         for outcome in outcomes:
-            if outcome.branch < self._branches[self._assets[outcome.touch.asset].chain]:
-                self._refused.append(outcome.touch)
+            touch, branch = outcome.touch, self._branches[self._assets[outcome.touch.asset].chain]
+            if outcome.branch < branch:
+                self._refused.append(touch)
+            elif touch.event_block is not None and touch.event_branch < branch:
+                kept.append(replace(outcome, touch=replace(touch, event_block=None)))
             else:
                 kept.append(outcome)
         return kept
@@ -72,9 +83,9 @@ class _Write:
         for name in sorted({self._assets[r.touch.asset].chain for r in closed}):
             blocks = {(r.block, r.block_hash) for r in closed if self._assets[r.touch.asset].chain == name}
             unknown |= {(name, *block) for block in chain.unknown(self._conn, name, blocks)}
-        refused = [r for r in closed if (self._assets[r.touch.asset].chain, r.block, r.block_hash) in unknown]
-        self._refused += [r.touch for r in refused]
-        return [r for r in readings if r not in refused] if refused else list(readings)
+        refused = {id(r) for r in closed if (self._assets[r.touch.asset].chain, r.block, r.block_hash) in unknown}
+        self._refused += [r.touch for r in readings if id(r) in refused]
+        return [r for r in readings if id(r) not in refused]
 
     def _write_rows(
         self, readings: Sequence[Reading], covered: Sequence[Covered], unrepaired: Sequence[Touch]

@@ -94,7 +94,7 @@ async def test_a_question_that_is_at_fault_is_not_held_against_the_endpoint(erro
 async def test_closings_ask_the_healthy_endpoints_in_turn() -> None:
     pool = pool_of(FakeClient(a=on_chain(1), b=on_chain(1), c=on_chain(1)))
     pool.failed(pool.endpoints[1], NodeBehind("late"))
-    assert [pool.turn(after).index for after in (-1, 0, 1, 2)] == [0, 2, 2, 0]
+    assert [(await pool.turn(after)).index for after in (-1, 0, 1, 2)] == [0, 2, 2, 0]
     assert [(await pool.stay(index)).index for index in (0, 1, 2)] == [0, 0, 2]
 
 
@@ -136,3 +136,12 @@ async def test_a_node_that_takes_no_batches_is_asked_one_by_one() -> None:
 
     client.post = refuse_batches  # type: ignore[method-assign]  # another node
     assert await pool_of(client).endpoints[0].batch([("m", [1]), ("m", [2])]) == ["0x1", "0x1"]
+
+
+@pytest.mark.parametrize(("asked", "least", "most"), [(0.0, 0.7, 1.0), (7.0, 7.0, 7.0), (1e9, 300.0, 300.0)])
+async def test_a_pause_that_is_asked_for_is_kept_within_reason(
+    asked: float, least: float, most: float, mock_clock: trio.testing.MockClock
+) -> None:
+    pool = pool_of(FakeClient(**{"http://a": on_chain(1)}))
+    pool.failed(pool.endpoints[0], Throttled("slow down", asked))
+    assert least <= pool.endpoints[0].down_until <= most

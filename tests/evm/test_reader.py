@@ -287,12 +287,14 @@ async def test_single_calls_prove_nothing_without_a_hash_pin() -> None:
         await one(Reader(CHAIN_ID, MULTICALL3, "single"), node_with({ANN: word(5)}))
 
 
-async def test_sums_of_more_than_sixteen_bytes_are_asked_for_once_more() -> None:
+async def test_sums_of_more_than_sixteen_bytes_are_marked_and_told_to_who_asks_for_words() -> None:
     held: dict[bytes, bytes | None] = {ANN: word(2**128 - 2), BOB: word(2**128 - 1)}
     node = node_with(held)
-    found = await Reader(CHAIN_ID, MULTICALL3, "packed").read(node, PIN, [((HELD,), ANN), ((HELD,), BOB), ((NATIVE,), ANN)])
-    assert found.values == [2**128 - 2, 2**128 - 1, 1000]
-    assert len(node.asked) == 2
+    plan, reader = [((HELD,), ANN), ((HELD,), BOB), ((NATIVE,), ANN)], Reader(CHAIN_ID, MULTICALL3, "packed")
+    found = await reader.read(node, PIN, plan)
+    assert (found.values, found.marked) == ([2**128 - 2, Failure("has no sum"), 1000], True)
+    wide = await reader.read(node, PIN, plan, wide=True)
+    assert (wide.values, wide.marked) == ([2**128 - 2, 2**128 - 1, 1000], False)
 
 
 async def test_what_a_call_cost_is_told() -> None:

@@ -65,8 +65,8 @@ BUGS = (
     ),
     bug(
         "a read at `latest`",
-        ("actors/evm/reader.py", "    return _by_hash(pin.hash) if node.hash_pins else hex(pin.number)", '    return "latest"'),
-        ("actors/evm/reader.py", "    number, parent, timestamp, prevrandao, chain = attested\n", "    return\n"),
+        ("actors/evm/attest.py", "    return at_hash(pin.hash) if by_hash else hex(pin.number)", '    return "latest"'),
+        ("actors/evm/attest.py", "    number, parent, timestamp, prevrandao, chain = attested\n", "    return\n"),
     ),
     bug(
         "lag taken for a reorg",
@@ -84,9 +84,8 @@ BUGS = (
         "an orphan reading written after the repair",
         (
             BATCHER,
-            "                outcomes.append(Reading(_with_event(touch, pin), value, pin.number, pin.hash, branch, asked_at))",
-            "                now = self._ports.view.branch\n"
-            "                outcomes.append(Reading(_with_event(touch, pin), value, pin.number, pin.hash, now, asked_at))",
+            "        outcomes, alone = sort(batch, answer.values, asked)\n",
+            "        outcomes, alone = sort(batch, answer.values, replace(asked, branch=ports.view.branch))\n",
         ),
     ),
     bug(
@@ -105,27 +104,27 @@ BUGS = (
         "a touch merged into an older read",
         (
             BATCHER,
-            "        for touch, value in zip(batch.touches, values, strict=True):\n",
-            "        for touch, value in zip(batch.touches, values, strict=True):\n"
-            "            later = self._ports.hand._later.pop((touch.asset, touch.wallet), None)\n"
-            "            touch = touch if later is None else merge(touch, later)\n",
+            "        outcomes, alone = sort(batch, answer.values, asked)\n",
+            "        later = [ports.hand._later.pop((touch.asset, touch.wallet), None) for touch in batch.touches]\n"
+            "        merged = tuple(one if new is None else merge(one, new) for one, new in zip(batch.touches, later))\n"
+            "        outcomes, alone = sort(replace(batch, touches=merged), answer.values, asked)\n",
         ),
-        (BATCHER, "from actors.hand import Batch, BatchSize", "from actors.hand import Batch, BatchSize, merge"),
+        (BATCHER, "from actors.hand import Batch\n", "from actors.hand import Batch, merge\n"),
     ),
     bug(
         "a retry that keeps its pin",
         (
             BATCHER,
-            "        pin = await choose_pin(ports, endpoint, batch)\n        plan",
+            "        pin = await choose_pin(ports, endpoint, batch)\n        asked",
             "        kept = ports.__dict__.setdefault('kept_pins', {})\n"
             "        names = tuple(sorted((t.asset, t.wallet) for t in batch.touches))\n"
             "        pin = kept.get(names) if batch.failures else None\n"
-            "        pin = kept[names] = pin or await choose_pin(ports, endpoint, batch)\n        plan",
+            "        pin = kept[names] = pin or await choose_pin(ports, endpoint, batch)\n        asked",
         ),
     ),
     bug(
         "set aside from within a batch",
-        (BATCHER, "            elif len(batch.touches) == 1:", "            elif batch.touches:"),
+        ("actors/outcomes.py", "        elif len(batch.touches) == 1:", "        elif batch.touches:"),
     ),
     bug(
         "ack before commit",

@@ -29,7 +29,6 @@ def _fits(c: Contents, config: Config) -> None:
 UNITS: dict[Callable[..., Any], Callable[..., Any]] = {
     chain.branch: units.branch,
     chain.remembered: units.remembered,
-    chain.newest_at_or_below: units.newest_at_or_below,
     chain.forget: units.forget,
     chain.remember: units.remember,
     chain.asked_since: units.asked_since,
@@ -88,7 +87,7 @@ class Tables(Contents):
             if fn is write.write:
                 observer.wrote(args[0], result)
             elif fn is chain.reorg and before.get(args[0], 0) != self.chains[args[0]]:
-                observer.reorged(args[0], args[2], result)
+                observer.reorged(args[0], args[2], result[0])
         return cast("T", result)
 
     def _page(self, reading: PageReading, assets: Mapping[str, AssetConfig], now: float) -> PageResult:

@@ -33,12 +33,6 @@ def remembered(c: Contents, chain: str, above: int) -> list[Block]:
     return sorted(block for block in blocks if block[0] >= first)
 
 
-def newest_at_or_below(c: Contents, chain: str, number: int, limit: int = KEPT_CLOSINGS) -> list[Block]:
-    """As `chain.newest_at_or_below`."""
-    found = [block for block in c.blocks(chain) if block[0] <= number]
-    return sorted(found, key=lambda block: (-block[0], block[1]))[:limit]
-
-
 def asked_since(c: Contents, chain: str, ends: Iterable[Block]) -> int | None:
     """As `chain.asked_since`."""
     found = (c.blocks(chain).get(block) for block in ends)
@@ -70,10 +64,10 @@ def prune(c: Contents, chain: str, keep_above: int, keep: int = KEPT_CLOSINGS) -
             del blocks[block]
 
 
-def reorg(c: Contents, chain: str, checkpoint_names: Sequence[str], fork: int, of_branch: int, tables: Sequence[str] = ()) -> int:
+def reorg(c: Contents, chain: str, checkpoint_names: Sequence[str], fork: int, of_branch: int, tables: Sequence[str] = ()) -> tuple[int, bool]:
     """As `chain.reorg`."""
     if branch(c, chain) != of_branch:
-        return c.chains[chain]
+        return c.chains[chain], False
     c.chains[chain] = of_branch + 1
     for name in checkpoint_names:
         if marks := c.checkpoints.get(name):
@@ -82,7 +76,7 @@ def reorg(c: Contents, chain: str, checkpoint_names: Sequence[str], fork: int, o
     for key, aside in list(c.aside.items()):
         if key[0] in tables and aside.block is not None and aside.block > fork:
             c.aside[key] = aside._replace(block=fork)
-    return of_branch + 1
+    return of_branch + 1, True
 
 
 # Checkpoints.

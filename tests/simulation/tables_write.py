@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import TypeVar
 
@@ -70,8 +71,11 @@ class _Write:
     def _current(self, outcomes: Iterable[O]) -> list[O]:
         kept: list[O] = []
         for outcome in outcomes:
+            touch = outcome.touch
             if outcome.branch < self._branches[self._asset(outcome).chain]:
-                self._refused.append(outcome.touch)
+                self._refused.append(touch)
+            elif touch.event_block is not None and touch.event_branch < self._branches[self._asset(outcome).chain]:
+                kept.append(replace(outcome, touch=replace(touch, event_block=None)))
             else:
                 kept.append(outcome)
         return kept

@@ -74,7 +74,6 @@ TABLES = st.lists(ASSET.map(lambda asset: asset.table), max_size=3)
 PLAIN = st.one_of(
     unit(chain.branch, CHAINS),
     unit(chain.remembered, CHAINS, st.integers(-1, 12)),
-    unit(chain.newest_at_or_below, CHAINS, st.integers(-1, 12), LIMITS),
     unit(chain.asked_since, CHAINS, st.lists(st.tuples(BLOCKS, HASHES))),
     unit(checkpoint.load, CHECKPOINTS),
     unit(checkpoint.load_many, st.lists(CHECKPOINTS)),

@@ -56,9 +56,9 @@ def test_reorg_takes_the_checkpoints_above_the_fork_back_to_it(conn: Conn) -> No
             "insert into eth_indexer_checkpoints (name, last_block, confirmed) values (%s, %s, %s)", [name, last, confirmed]
         )
     checkpoint.create(conn, "ethereum", "another chain's", 500, HASH)
-    assert chain.reorg(conn, "ethereum", ["above", "astride", "below", "seed"], 100, 0) == 1
-    assert chain.reorg(conn, "ethereum", ["above"], 100, 1) == 2
-    assert chain.reorg(conn, "ethereum", ["astride"], 50, 1) == 2  # somebody else was first: nothing changes
+    assert chain.reorg(conn, "ethereum", ["above", "astride", "below", "seed"], 100, 0) == (1, True)
+    assert chain.reorg(conn, "ethereum", ["above"], 100, 1) == (2, True)
+    assert chain.reorg(conn, "ethereum", ["astride"], 50, 1) == (2, False)  # somebody else was first: nothing changes
     names = ["above", "astride", "below", "seed", "another chain's"]
     assert [checkpoint.load(conn, name) for name in names] == [
         Marks(100, 100),
@@ -78,7 +78,6 @@ def test_blocks_above_a_mark_and_the_newest_below_are_remembered(conn: Conn) -> 
     assert chain.remembered(conn, "ethereum", 8) == [block(5), block(9), block(10), block(11), block(11, 2)]
     assert chain.remembered(conn, "ethereum", 4) == [block(5), block(9), block(10), block(11), block(11, 2)]
     assert chain.remembered(conn, "ethereum", 99) == [block(11), block(11, 2)]
-    assert chain.newest_at_or_below(conn, "ethereum", 10, 2) == [block(10), block(9)]
 
 
 def test_orphaned_blocks_are_forgotten_by_number_and_hash(conn: Conn) -> None:

@@ -75,7 +75,6 @@ def test_blocks_above_a_mark_and_the_newest_below_it_are_found(side: Side) -> No
     assert side.run(chain.remembered, "ethereum", 9) == [(9, HASH), (10, HASH), (11, HASH), (11, OTHER)]
     assert side.run(chain.remembered, "ethereum", 4) == [(5, HASH), (9, HASH), (10, HASH), (11, HASH), (11, OTHER)]
     assert side.run(chain.remembered, "ethereum", 99) == [(11, HASH), (11, OTHER)]
-    assert side.run(chain.newest_at_or_below, "ethereum", 11, 3) == [(11, HASH), (11, OTHER), (10, HASH)]
 
 
 def test_a_move_forgets_all_but_the_latest_numbers_below_the_slowest_confirmed(side: Side) -> None:
@@ -126,7 +125,7 @@ def test_reorg_takes_the_branch_up_and_its_checkpoints_back(side: Side) -> None:
         side.put_marks(name, Marks(*marks))
     side.put_marks("empty", None)
     names = ["above", "astride", "below", "seed", "empty", "not there"]
-    assert side.run(chain.reorg, "ethereum", names, 100, 0) == 1
+    assert side.run(chain.reorg, "ethereum", names, 100, 0) == (1, True)
     expected = {"above": (100, 100), "astride": (100, 90), "below": (40, 30), "seed": (100, None), "another's": (500, 500)}
     assert side.run(checkpoint.load_many, [*held, "empty"]) == {name: Marks(*marks) for name, marks in expected.items()}
     assert side.run(chain.branch, "ethereum") == 1
@@ -135,14 +134,14 @@ def test_reorg_takes_the_branch_up_and_its_checkpoints_back(side: Side) -> None:
 
 def test_reorg_and_forget_of_another_branch_change_nothing(side: Side) -> None:
     side.run(checkpoint.create, "ethereum", AUDIO.checkpoint, 100, HASH)
-    assert side.run(chain.reorg, "ethereum", [AUDIO.checkpoint], 100, 0) == 1
+    assert side.run(chain.reorg, "ethereum", [AUDIO.checkpoint], 100, 0) == (1, True)
     side.run(chain.branch, "base")
     before = side.contents()
     for branch in (0, 2):
-        assert side.run(chain.reorg, "ethereum", [AUDIO.checkpoint], 50, branch) == 1
+        assert side.run(chain.reorg, "ethereum", [AUDIO.checkpoint], 50, branch) == (1, False)
         side.run(chain.forget, "ethereum", [(100, HASH)], branch)
     assert side.contents() == before
-    assert side.run(chain.reorg, "ethereum", [], 50, 1) == 2
+    assert side.run(chain.reorg, "ethereum", [], 50, 1) == (2, True)
     side.run(chain.forget, "ethereum", [(100, HASH)], 1)
     assert numbers(side) == [100]
     side.run(chain.forget, "ethereum", [(100, OTHER), (99, HASH), (100, HASH)], 2)

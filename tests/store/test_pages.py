@@ -1,0 +1,127 @@
+"""A sweep's pages on a real Postgres: what the double cannot show."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from typing import Any
+
+import psycopg
+import pytest
+
+from actors.errors import StoreDown
+from actors.messages import Covered, Failed, Marks, Page, PageReading, PageResult, Touch
+from actors.store import chain, checkpoint
+from actors.store.pages import oldest_page, write_page
+from actors.store.postgres import Database
+from tests.store.scene import HASH, Store, key, reading, wallet
+
+ORPHAN = bytes(31) + b"\x09"
+
+
+def page_reading(sums: dict[int, int], block: int, block_hash: bytes = HASH) -> PageReading:
+    wallets = ",".join(key(number) for number in sums)
+    return PageReading(Page(1, 1, "AUDIO", wallets, len(sums)), wallets, ",".join(map(str, sums.values())), len(sums), block, block_hash, 0, 0.0)
+
+
+def write(store: Store, found: PageReading) -> PageResult:
+    return write_page(store.conn, found, {store.asset.name: store.asset}, 0.0)
+
+
+def marks_at(store: Store, marks: Marks) -> None:
+    store.conn.execute("delete from eth_indexer_checkpoints")
+    values = ["audio_transfers", marks.last_block, marks.confirmed]
+    store.conn.execute("insert into eth_indexer_checkpoints (name, last_block, confirmed) values (%s, %s, %s)", values)
+
+
+def test_a_value_that_one_row_cannot_hold_leaves_the_whole_page_unwritten(store: Store) -> None:
+    store.conn.execute("alter table eth_wallet_balances alter balance type numeric(3, 0)")
+    with pytest.raises(psycopg.DataError):
+        write(store, page_reading({1: 5, 2: 1000}, 100))
+    assert store.one("select count(*) from eth_wallet_balances") == (0,)
+
+
+def test_the_oldest_rows_are_found_by_the_index_however_many_there_are(store: Store) -> None:
+    store.conn.execute(
+        "insert into eth_wallet_balances (wallet, updated_at)"
+        " select '0x' || lpad(to_hex(n), 40, '0'), timestamp '2020-01-01' + n * interval '1 second' from generate_series(1, 20000) n"
+    )
+    store.conn.execute("analyze eth_wallet_balances")
+    first = oldest_page(store.conn, store.asset, 100, None, 0, None)
+    assert first is not None
+    assert (first.count, first.wallets.split(",")[0], first.ties) == (100, key(1), 1)
+    second = oldest_page(store.conn, store.asset, 100, first.last, first.ties, None)
+    assert second is not None
+    assert second.wallets.split(",")[0] == key(101)
+
+
+@pytest.mark.parametrize("as_page", [True, False])
+def test_a_write_that_waits_past_two_closings_is_done_anew(store: Store, as_page: bool) -> None:
+    """Else its block, which is none of the remembered ones, would be below the checkpoint, where nothing compares it any more."""
+    store.write(reading(1, 5, 90))
+    marks_at(store, Marks(105, 100))
+    outcome: list[Any] = []
+
+    def late() -> None:
+        with psycopg.connect(store.url, autocommit=True) as conn:
+            other = replace(store, conn=conn)
+            outcome.append(
+                write(other, page_reading({1: 7}, 110, ORPHAN)) if as_page else other.write(reading(1, 7, 110, block_hash=ORPHAN))
+            )
+
+    with psycopg.connect(store.url) as holder:
+        holder.execute("select 1 from eth_wallet_balances where wallet = %s for update", [key(1)])
+        thread = threading.Thread(target=late)
+        thread.start()
+        while not store.one("select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'")[0]:
+            pass
+        marks_at(store, Marks(118, 115))
+    thread.join()
+    refused = outcome[0].updated is None if as_page else outcome[0].refused != ()
+    assert refused
+    assert store.row(1) == (5, None, 90)
+    assert (110, ORPHAN) not in chain.remembered(store.conn, "ethereum", 0)
+
+
+REFUSE = """
+create function refuse() returns trigger language plpgsql as $$ begin raise exception 'not this row'; end $$;
+create trigger refuse before update on eth_wallet_balances for each row execute function refuse();
+"""
+
+
+def test_a_row_that_takes_no_update_fails_a_repair_and_its_failure_without_one_does_not(store: Store) -> None:
+    store.write(reading(1, 5, 105))
+    found = store.repair(1, 100)
+    store.conn.execute(REFUSE)
+    touch = Touch("AUDIO", wallet(1), repair=found)
+    with pytest.raises(psycopg.errors.RaiseException):
+        store.write(reading(1, 5, 101, repair=found))
+    with pytest.raises(psycopg.errors.RaiseException):
+        store.write(failed=(Failed(touch, "cannot be written", 0),))
+    with pytest.raises(psycopg.errors.RaiseException):
+        store.write(covered=(Covered(Touch("AUDIO", wallet(1), 9, 9), 0),))
+    store.write(failed=(Failed(replace(touch, repair=None), "cannot be written", 0),))
+    assert store.one("select count(*) from trueup_set_aside") == (1,)
+
+
+def test_events_of_an_older_branch_are_left_out(store: Store) -> None:
+    marks_at(store, Marks(50, 40))
+    chain.reorg(store.conn, "ethereum", [], 50, 0)
+    old, new = Touch("AUDIO", wallet(1), 60, 60), Touch("AUDIO", wallet(2), 60, 60, event_branch=1)
+    store.write(*(replace(reading(n, 5, 60), touch=touch, branch=1) for n, touch in ((1, old), (2, new))))
+    assert (store.row(1), store.row(2)) == ((5, None, 60), (5, 60, 60))
+    assert checkpoint.load(store.conn, "audio_transfers") == Marks(50, 40)
+
+
+async def test_a_session_that_idled_in_a_transaction_for_too_long_may_try_again(store: Store) -> None:
+    def idle(conn: Any) -> None:
+        with conn.transaction():
+            conn.execute("set local idle_in_transaction_session_timeout = '10ms'")
+            conn.execute("select 1")
+            threading.Event().wait(0.3)
+            conn.execute("select 1")
+
+    database = Database(store.url, "test")
+    with pytest.raises(StoreDown):
+        await database.run(idle)
+    await database.aclose()

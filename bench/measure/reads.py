@@ -54,7 +54,7 @@ def _peer(name: str, driver: str, words: tuple[str, ...], http: str, path: Path)
 def run(scale: Scale) -> Report:
     """See the module."""
     report = Report("reads")
-    rows = scale.of(1_000_000, 2_000)  # a start's own spread must be little beside the reading
+    rows = scale.of(1_000_000, 20_000)  # a start's own spread must be little beside the reading
     with stage(rows) as ground, node(rows) as anvil:
         there = rungs(ground.folder, ground.url)
         report.notes += not_built(there)

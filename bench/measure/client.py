@@ -30,7 +30,7 @@ class Limit:
 def run(scale: Scale) -> Report:
     """See the module."""
     report = Report("client")
-    rows, few = scale.of(1_000_000, 3_000), scale.of(100_000, 2_000)
+    rows, few = scale.of(1_000_000, 20_000), scale.of(100_000, 2_000)
     with stage(rows) as ground, node(few) as anvil, canned() as free:
         there = rungs(ground.folder, ground.url)
         report.notes += not_built(there)

@@ -33,7 +33,7 @@ test *ARGS: _sync _anvil lint types
 check: lint types
 
 lint:
-    .venv/bin/ruff check actors tests
+    .venv/bin/ruff check actors bench tests
     .venv/bin/flake8-async --enable=ASYNC1,ASYNC2,ASYNC3 --disable={{ async_off }} $(git ls-files --cached --others --exclude-standard '*.py')
 
 types:
@@ -46,6 +46,10 @@ lock:
 # Compile the sandbox's contracts again.
 contracts:
     @folder=$(mktemp -d) && npm install --prefix "$folder" --no-save --no-audit --no-fund solc@0.8.30 >/dev/null && node actors/sandbox/contracts/build.js "$folder"
+
+# Measure against the peers: `just bench`, `just bench reads sweep`, `just bench --quick`. bench/RESULTS.md has the last full run.
+bench *ARGS: _sync _anvil
+    @UV={{ uv }} .venv/bin/python -m bench "$@"
 
 # Histories of the whole system over a simulated chain, provider and Postgres: `just simulate --seeds 1000`, `just simulate --seed 7`.
 simulate *ARGS: _sync

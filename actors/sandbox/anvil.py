@@ -24,8 +24,9 @@ READY_SECS = 30
 class Anvil:
     """`with Anvil() as anvil: anvil.rpc("eth_blockNumber")`. Blocks are mined every `block_time` seconds, or one a transaction (0)."""
 
-    def __init__(self, block_time: float = 0, options: Sequence[str] = ()) -> None:
+    def __init__(self, block_time: float = 0, options: Sequence[str] = (), ready_secs: float = READY_SECS) -> None:
         self.port = free_port()
+        self._ready_secs = ready_secs
         self._folder = tempfile.TemporaryDirectory(prefix="trueup-anvil-")
         timing = ["--block-time", str(block_time)] if block_time else []
         self._command = [str(fetch()), "--silent", "--port", str(self.port), *timing, *options]
@@ -44,9 +45,15 @@ class Anvil:
         """Its WebSocket URL."""
         return f"ws://127.0.0.1:{self.port}"
 
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        assert self._process is not None
+        return self._process.pid
+
     def __enter__(self) -> Anvil:
         self._process = start(self._command, Path(self._folder.name, "log"))
-        deadline = time.monotonic() + READY_SECS
+        deadline = time.monotonic() + self._ready_secs
         while True:
             try:
                 self.rpc("eth_chainId")

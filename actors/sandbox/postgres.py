@@ -13,6 +13,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -48,9 +49,10 @@ def _prefix() -> list[str]:
 
 
 class PrivatePostgres:
-    """`with PrivatePostgres() as postgres: postgres.url("postgres")`. Start it in the main thread."""
+    """`with PrivatePostgres() as postgres: postgres.url("postgres")`. Start it in the main thread. `settings` go before `SETTINGS`."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Mapping[str, str] | None = None) -> None:
+        self._settings = {**SETTINGS, **(settings or {})}
         self._folder = Path(tempfile.mkdtemp(prefix="trueup-pg-"))
         self.port = free_port()
         self._prefix = _prefix()
@@ -80,16 +82,16 @@ class PrivatePostgres:
 
     def start(self) -> None:
         """Start the server, and wait until it answers."""
-        settings: list[str | Path] = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
+        settings: list[str | Path] = [part for name, value in self._settings.items() for part in ("-c", f"{name}={value}")]
         command: list[str | Path] = [*self._prefix, binaries() / "postgres", "-D", self._folder / "data", "-k", self._folder, "-p", str(self.port)]
-        self._process = start([*command, *settings], self._folder / "log")
+        self._process = start([*command, *settings], self.log)
         deadline = time.monotonic() + READY_SECS
         while True:
             try:
                 psycopg.connect(self.url("postgres")).close()
             except psycopg.OperationalError as error:
                 if self._process.poll() is not None or time.monotonic() > deadline:
-                    raise TrueupError(f"Postgres does not start: {(self._folder / 'log').read_text()[-500:]}") from error
+                    raise TrueupError(f"Postgres does not start: {self.log.read_text()[-500:]}") from error
                 time.sleep(0.02)
             else:
                 return
@@ -108,6 +110,17 @@ class PrivatePostgres:
         """Stop it and start it on the same port and data."""
         self.stop()
         self.start()
+
+    @property
+    def pid(self) -> int:
+        """The postmaster."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def log(self) -> Path:
+        """What the server says."""
+        return self._folder / "log"
 
     def url(self, database: str) -> str:
         """How to connect."""

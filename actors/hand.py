@@ -88,6 +88,7 @@ class Hand:
         self._later: dict[Key, Touch] = {}
         self._pages: deque[Page] = deque()
         self._page_ids: set[int] = set()
+        self._refused_pages: set[int] = set()
         self._next_id = 0
         self._apart_next = self._page_next = False
 
@@ -100,11 +101,15 @@ class Hand:
         room = len(self._ready[live]) + self._apart_size[live] + len(self._later) < self.capacity
         return room and (live or len(self._pages) < MOST_PAGES)
 
-    def put_page(self, page: Page) -> None:
-        """Take a page in, unless it is there already."""
+    def put_page(self, page: Page, refused: bool = False) -> None:
+        """Take a page in, unless it is there already. One that the writer `refused` may still be in flight, though it was passed on: then
+        it is asked for again once it has landed.
+        """
         if page.id not in self._page_ids:
             self._page_ids.add(page.id)
             self._pages.append(page)
+        elif refused and any(batch.page is not None and batch.page.id == page.id for batch in self._flying.values()):
+            self._refused_pages.add(page.id)
 
     def put(self, touch: Touch) -> None:
         """Take a touch in: merged with what is there, or kept for after the read in flight."""
@@ -205,6 +210,9 @@ class Hand:
             return
         if batch.page is not None:
             self._page_ids.discard(batch.page.id)
+            if batch.page.id in self._refused_pages:
+                self._refused_pages.discard(batch.page.id)
+                self.put_page(batch.page)
         merged = [touch if later is None else merge(touch, later) for touch, later in self._with_later(alone)]
         if marked:
             self.put_together(merged)

@@ -57,7 +57,7 @@ async def _for_events(ports: ChainPorts, endpoint: Endpoint, batch: Batch) -> He
 
 async def _for_sweep(ports: ChainPorts, endpoint: Endpoint, batch: Batch, closed: int) -> Header:
     known = None if batch.failures else ports.view.closed
-    header = known if known is not None and _is_recent(ports, known) else await _settled(ports, endpoint)
+    header = known if known is not None and _is_recent(ports, known) else await _settled(ports, endpoint, batch)
     if header.number < max(batch.need, closed):
         header = await _head(ports, endpoint)
     return header
@@ -97,7 +97,11 @@ async def _head(ports: ChainPorts, endpoint: Endpoint) -> Header:
     return header
 
 
-async def _settled(ports: ChainPorts, endpoint: Endpoint) -> Header:
+async def _settled(ports: ChainPorts, endpoint: Endpoint, batch: Batch) -> Header:
+    """Kept for a moment, so that a sweep does not ask for two headers before each of its calls."""
+    if ports.settled is not None and not batch.failures and trio.current_time() - ports.settled[1] <= FRESH_HEAD_SECS:
+        return ports.settled[0]
     head = await _head(ports, endpoint)
-    header = await endpoint.header(max(0, head.number - BEHIND_HEAD))
-    return header or head
+    header = await endpoint.header(max(0, head.number - BEHIND_HEAD)) or head
+    ports.settled = header, trio.current_time()
+    return header

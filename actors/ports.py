@@ -90,6 +90,7 @@ class ChainPorts:
     draining: bool = False
     turns: dict[str, int] = field(default_factory=dict)  # by asset: the index of the endpoint that was asked last
     head_seen_at: float = float("-inf")
+    settled: tuple[Header, float] | None = None  # a block some way behind the head, and when that was asked for
 
     def size_for(self, endpoint: Endpoint) -> CallSize:
         """How many wallets go into a call, by the rung that an endpoint is on."""

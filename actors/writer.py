@@ -78,7 +78,7 @@ class Writer:
         updated = await self._page_in_parts(store, reading) if reading.count else 0
         if updated is None:
             ports = self._chain_of[reading.page.asset]
-            ports.hand.put_page(reading.page)
+            ports.hand.put_page(reading.page, refused=True)
             ports.hand_bell.ring()
             return
         self._book.finish_page(reading.page, updated)

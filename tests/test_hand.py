@@ -236,6 +236,20 @@ def test_a_page_is_there_once_until_it_lands() -> None:
     assert hand.next_batch(10) is not None
 
 
+def test_a_page_that_is_refused_before_it_has_landed_is_asked_for_again() -> None:
+    hand = Hand()
+    hand.put_page(page(1))
+    batch = hand.next_batch(10)
+    assert batch is not None
+    hand.put_page(page(1), refused=True)
+    assert hand.next_batch(10) is None
+    hand.landed(batch)
+    again = hand.next_batch(10)
+    assert again is not None
+    hand.landed(again)
+    assert hand.next_batch(10) is None
+
+
 def test_a_mailbox_is_left_alone_while_pages_wait() -> None:
     hand = Hand()
     for number in (1, 2):

@@ -7,6 +7,7 @@ alone is therefore explained source by source. Sums come as 16 bytes; those that
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from typing import Any
 
@@ -106,8 +107,12 @@ def _attested(data: bytes) -> list[bytes]:
 
 
 def _values(data: bytes, width: int) -> list[int | None]:
-    number, marked = int.from_bytes, 256**width - 1
-    values: list[int | None] = [number(data[at : at + width], "big") for at in range(HEAD, len(data), width)]
+    halves = iter(struct.unpack_from(f">{(len(data) - HEAD) // 8}Q", data, HEAD))
+    values: list[int | None] = [high << 64 | low for high, low in zip(halves, halves, strict=True)]
+    if width == WIDE:
+        pairs = iter(values)
+        values = [high << 128 | low for high, low in zip(pairs, pairs, strict=True)]  # type: ignore[operator]  # none is None yet
+    marked = 256**width - 1
     return [None if value == marked else value for value in values] if marked in values else values
 
 

@@ -72,7 +72,7 @@ class Setting:
             sockets=rng.choice((0, 1, min(2, nodes))),
             nodes=nodes,
             copies=rng.choice((1, 1, 2)),
-            sweep=rng.random() < 0.25,
+            sweep=rng.random() < 0.5,
             track=rng.choice(("discover", "discover", "table")),
             wallets=rng.choice((12, 40)),
             block_secs=rng.choice((2.0, 6.0)),

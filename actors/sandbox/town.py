@@ -74,12 +74,10 @@ class Town:
                 return receipts
         raise TrueupError("transactions are not mined")
 
-    def _tx(self, to: str | None, data: str, nonce: int | None = None) -> dict[str, str]:
+    def _tx(self, to: str | None, data: str) -> dict[str, str]:
         tx = {"from": self._mayor, "data": data, "gas": hex(3_000_000) if to is None else GAS}
         if to is not None:
             tx["to"] = to
-        if nonce is not None:
-            tx["nonce"] = hex(nonce)
         return tx
 
     def _seed(self) -> None:

@@ -125,6 +125,12 @@ BUGS = (
     bug(
         "set aside from within a batch",
         ("actors/outcomes.py", "        elif len(batch.touches) == 1:", "        elif batch.touches:"),
+        # A packed read that starves fails whole: it is over Multicall3 that a healthy wallet seems to fail among others.
+        (
+            "tests/simulation/history.py",
+            "            if self.rng.random() < 0.5:\n                setattr(node.faults",
+            "            if True:\n                setattr(node.faults",
+        ),
     ),
     bug(
         "ack before commit",

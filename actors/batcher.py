@@ -211,9 +211,9 @@ class Batcher:
         asked = Asked(pin, branch, asked_at)
         if page is not None:
             with_page = partial(ports.reader.read_page, endpoint, pin, self._plans[page.asset], page.wallets.replace(",0x", "")[2:])
-            sums, gas, marked = await self._pinned(endpoint, pin, with_page)
-            self._accepted(endpoint, batch, asked, gas)
-            await self._pass_on_page(batch, *page_reading(page, sums, asked), marked)
+            found = await self._pinned(endpoint, pin, with_page)
+            self._accepted(endpoint, batch, asked, found.gas)
+            await self._pass_on_page(batch, *page_reading(page, found.sums, asked), found.marked)
             return
         plan = [(self._plans[touch.asset], touch.wallet) for touch in batch.touches]
         answer = await self._pinned(endpoint, pin, partial(ports.reader.read, endpoint, pin, plan, batch.wide))

@@ -45,7 +45,7 @@ def page_reading(page: Page, sums: Sequence[int | None], asked: Asked) -> tuple[
         sums = [value for value in sums if value is not None]
         count = len(sums)
     pin = asked.pin
-    return PageReading(page, wallets, ",".join(map(str, sums)), count, pin.number, pin.hash, asked.branch, asked.at), failed
+    return PageReading(page, wallets, ",".join([str(value) for value in sums]), count, pin.number, pin.hash, asked.branch, asked.at), failed
 
 
 def _with_event(touch: Touch, asked: Asked) -> Touch:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
+
+import orjson
 
 from actors.errors import BadAnswer, NodeError
 from actors.evm.faults import classify
@@ -19,13 +20,13 @@ def request(number: int, method: str, params: Sequence[Any]) -> dict[str, Any]:
 
 def encode(obj: Any) -> bytes:
     """Compact JSON."""
-    return json.dumps(obj, separators=(",", ":")).encode()
+    return orjson.dumps(obj)
 
 
 def decode(body: bytes | str) -> Any:
     """Parse a body. Raises BadAnswer."""
     try:
-        return json.loads(body)
+        return orjson.loads(body)
     except ValueError as error:
         start = body[:1] if isinstance(body, str) else body[:1].decode(errors="replace")
         what = "an HTML page" if start == "<" else "no JSON"

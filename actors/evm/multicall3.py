@@ -8,11 +8,11 @@ from typing import Any
 from actors.errors import NodeBehind
 from actors.evm import attest
 from actors.evm.abi import encode_call_address, parse_call
-from actors.evm.aggregate3 import Call, decode_aggregate3, encode_aggregate3, word
+from actors.evm.aggregate3 import Call, decode_aggregate3, encode_aggregate3, encode_page, word
 from actors.evm.attest import Word
 from actors.evm.block import Header, Pin
 from actors.evm.programs import ARBSYS
-from actors.evm.rung import Answer, Node, Plan, sum_of
+from actors.evm.rung import OVERFLOW, Answer, Node, PageAnswer, Plan, Sources, sum_of
 from actors.evm.source import Source
 
 ARB_BLOCK_NUMBER = parse_call("arbBlockNumber()")
@@ -47,6 +47,15 @@ class Multicall3:
             at += len(sources)
         return Answer(values)
 
+    async def read_page(self, node: Node, chain_id: int, pin: Pin, sources: Sources, addresses: str) -> PageAnswer:
+        """See `Rung`."""
+        first = self._attestation(node.number_from_arbsys, pin.number)
+        each = [self._of_any(source) for source in sources]
+        data = encode_page(first, each, addresses)
+        results = await self._run(node, data, len(first) + len(each) * (len(addresses) // 40), attest.where(pin, node.hash_pins))
+        attest.check(results[: len(ATTEST)], pin, chain_id)
+        return PageAnswer(_sums(results[len(ATTEST) :], len(each)))
+
     async def attested(self, node: Node, at: Any, arbsys: bool, number: int) -> Sequence[Word]:
         """See `Rung`."""
         return await self._aggregate(node, self._attestation(arbsys, number), at)
@@ -68,17 +77,34 @@ class Multicall3:
             calls[1] = (ARBSYS, ARB_BLOCK_HASH + word(max(0, number - 1)))
         return calls
 
-    def _call(self, source: Source, wallet: bytes) -> Call:
+    def _of_any(self, source: Source) -> Call:
+        """A source's call up to the wallet."""
         if source.contract is None or source.selector is None:
-            return self._address, encode_call_address(GET_ETH_BALANCE, wallet)
-        return source.contract, encode_call_address(source.selector, wallet)
+            return self._address, encode_call_address(GET_ETH_BALANCE, b"")
+        return source.contract, encode_call_address(source.selector, b"")
+
+    def _call(self, source: Source, wallet: bytes) -> Call:
+        target, data = self._of_any(source)
+        return target, data + wallet
 
     async def _aggregate(self, node: Node, calls: Sequence[Call], at: Any) -> list[Word]:
-        call = {"to": "0x" + self._address.hex(), "data": "0x" + encode_aggregate3(calls).hex()}
-        answer = await node.call("eth_call", [call, at])
+        return await self._run(node, encode_aggregate3(calls).hex(), len(calls), at)
+
+    async def _run(self, node: Node, data: str, count: int, at: Any) -> list[Word]:
+        answer = await node.call("eth_call", [{"to": "0x" + self._address.hex(), "data": "0x" + data}, at])
         if answer == "0x":
             raise NodeBehind("no Multicall3 at that address and block")
-        return decode_aggregate3(attest.from_hex(answer), len(calls))
+        return decode_aggregate3(attest.from_hex(answer), count)
+
+
+def _sums(results: Sequence[Word], each: int) -> list[int | None]:
+    """The sums of wallets with so many results each, None where there is none."""
+    if not each or any(found is None or len(found) != 32 for found in results):
+        wallets = [sum_of([_result(found) for found in results[at : at + each]]) for at in range(0, len(results), each or 1)]
+        return [value if isinstance(value, int) else None for value in wallets]
+    numbers = [int.from_bytes(found) for found in results if found is not None]
+    sums = [sum(some) for some in zip(*(numbers[at::each] for at in range(each)), strict=True)]
+    return [value if value < OVERFLOW else None for value in sums]
 
 
 def _result(found: Word) -> tuple[int, Word]:

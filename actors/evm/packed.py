@@ -16,7 +16,7 @@ from actors.evm import attest, programs
 from actors.evm.attest import Word
 from actors.evm.block import Header, Pin
 from actors.evm.keccak import keccak
-from actors.evm.rung import Answer, Failure, Gas, Node, Plan, Sources, Value, sum_of
+from actors.evm.rung import Answer, Failure, Gas, Node, PageAnswer, Plan, Sources, Value, sum_of
 
 READER = "0x" + keccak(b"trueup reader")[12:].hex()  # nobody's account
 ATTESTED = programs.ATTESTED_WORDS
@@ -28,7 +28,7 @@ MARKED = Failure("has no sum")
 
 
 class Packed:
-    """Either rung; `read_hex` is what a sweep of many wallets goes through, without an object for each."""
+    """Either rung."""
 
     def __init__(self, deployless: bool = False) -> None:
         self._deployless = deployless
@@ -45,17 +45,20 @@ class Packed:
         order = [index for indices in by_sources.values() for index in indices]
         groups = tuple((sources, len(indices)) for sources, indices in by_sources.items())
         addresses = "".join(plan[index][1].hex() for index in order)
-        found, gas = await self.read_hex(node, chain_id, pin, groups, addresses, wide)
+        found, gas = await self._read(node, chain_id, pin, groups, addresses, wide)
         values: list[Value] = [MARKED] * len(plan)
         for index, value in zip(order, found, strict=True):
             if value is not None and plan[index][0]:
                 values[index] = value
         return Answer(values, gas, marked=not wide)
 
-    async def read_hex(
+    async def read_page(self, node: Node, chain_id: int, pin: Pin, sources: Sources, addresses: str) -> PageAnswer:
+        """See `Rung`."""
+        return PageAnswer(*await self._read(node, chain_id, pin, ((sources, len(addresses) // 40),), addresses), marked=True)
+
+    async def _read(
         self, node: Node, chain_id: int, pin: Pin, groups: tuple[programs.Group, ...], addresses: str, wide: bool = False
     ) -> tuple[list[int | None], Gas]:
-        """The sums of wallets whose addresses follow each other in hex digits; None where a wallet has none that fits in the width."""
         width = WIDE if wide else NARROW
         program = programs.sums(groups, width, node.number_from_arbsys, self._deployless)
         data = await self._run(node, program, addresses, attest.where(pin, node.hash_pins))
@@ -107,11 +110,9 @@ def _attested(data: bytes) -> list[bytes]:
 
 
 def _values(data: bytes, width: int) -> list[int | None]:
-    halves = iter(struct.unpack_from(f">{(len(data) - HEAD) // 8}Q", data, HEAD))
-    values: list[int | None] = [high << 64 | low for high, low in zip(halves, halves, strict=True)]
-    if width == WIDE:
-        pairs = iter(values)
-        values = [high << 128 | low for high, low in zip(pairs, pairs, strict=True)]  # type: ignore[operator]  # none is None yet
+    """The sums; None where a wallet is marked."""
+    words = struct.unpack_from(f"{width}s" * ((len(data) - HEAD) // width), data, HEAD)
+    values: list[int | None] = list(map(int.from_bytes, words))
     marked = 256**width - 1
     return [None if value == marked else value for value in values] if marked in values else values
 

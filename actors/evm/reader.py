@@ -16,7 +16,7 @@ from actors.evm.attest import Word, number_of
 from actors.evm.block import Header, Pin
 from actors.evm.multicall3 import Multicall3
 from actors.evm.packed import Packed
-from actors.evm.rung import Answer, Gas, Node, Plan, Rung, Sources
+from actors.evm.rung import Answer, Node, PageAnswer, Plan, Rung, Sources
 from actors.evm.single import MADE_UP_HASH, Single
 
 BLOCKHASH_REACH = 256
@@ -47,17 +47,9 @@ class Reader:
         """Each wallet's sum at the pin, in the plan's order; `wide`: also those that need more than 16 bytes. Raises WrongBlock where the answer is from elsewhere, or another NodeError."""
         return await self.rung(node).read(node, self._chain_id, pin, plan, wide)
 
-    async def read_page(self, node: Probed, pin: Pin, sources: Sources, addresses: str) -> tuple[list[int | None], Gas | None, bool]:
-        """The sums of wallets of one list of sources, whose addresses follow each other in hex digits; the gas; and whether a None may be
-        a sum that only `wide` shows.
-        """
-        rung = self.rung(node)
-        if isinstance(rung, Packed):
-            found, gas = await rung.read_hex(node, self._chain_id, pin, ((sources, len(addresses) // 40),), addresses)
-            return found, gas, True
-        plan = [(sources, bytes.fromhex(addresses[at : at + 40])) for at in range(0, len(addresses), 40)]
-        answer = await self.read(node, pin, plan)
-        return [value if isinstance(value, int) else None for value in answer.values], answer.gas, answer.marked
+    async def read_page(self, node: Probed, pin: Pin, sources: Sources, addresses: str) -> PageAnswer:
+        """The sums of wallets of one list of sources, whose addresses follow each other in hex digits. Raises as `read`."""
+        return await self.rung(node).read_page(node, self._chain_id, pin, sources, addresses)
 
     async def ancestors(self, node: Probed, tip: Header, numbers: Sequence[int]) -> list[Word]:
         """The hashes of the tip's own ancestors, at most `BLOCKHASH_REACH` below it, in one answer that is the tip's: no replica of a

@@ -48,6 +48,15 @@ class Answer:
     marked: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class PageAnswer:
+    """The sums of a page's wallets in their order, None where there is none; else as `Answer`."""
+
+    sums: list[int | None]
+    gas: Gas | None = None
+    marked: bool = False
+
+
 class Node(Protocol):
     """What is needed of an endpoint."""
 
@@ -68,6 +77,11 @@ class Rung(Protocol):
     async def read(self, node: Node, chain_id: int, pin: Pin, plan: Plan, wide: bool = False) -> Answer:
         """Each wallet's sum at the pin; `wide`: as full words. Raises WrongBlock where the answer is from elsewhere, or another NodeError."""
 
+    async def read_page(self, node: Node, chain_id: int, pin: Pin, sources: Sources, addresses: str) -> PageAnswer:
+        """The same for wallets of one list of sources, whose addresses follow each other in hex digits: what a sweep of many wallets goes
+        through, without an object for each.
+        """
+
     async def attested(self, node: Node, at: Any, arbsys: bool, number: int) -> Sequence[Word]:
         """The five attested words of a call at a block parameter, for block `number`. Raises NodeError; Permanent where this rung does not
         work on the node.
@@ -75,6 +89,11 @@ class Rung(Protocol):
 
     async def ancestors(self, node: Node, chain_id: int, tip: Header, numbers: Sequence[int]) -> list[Word]:
         """The hashes of the tip's own ancestors; None where the chain does not tell. Raises a NodeError."""
+
+
+def plan_of(sources: Sources, addresses: str) -> Plan:
+    """A page's wallets, each by itself."""
+    return [(sources, bytes.fromhex(addresses[at : at + 40])) for at in range(0, len(addresses), 40)]
 
 
 def sum_of(results: Sequence[tuple[int, Word]]) -> Value:

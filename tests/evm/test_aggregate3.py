@@ -8,11 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.errors import BadAnswer
-from actors.evm.aggregate3 import decode_aggregate3, encode_aggregate3, word
+from actors.evm.aggregate3 import decode_aggregate3, encode_aggregate3, encode_page, word
 from actors.evm.attest import number_of
 
 CALLS = st.lists(st.tuples(st.binary(min_size=20, max_size=20), st.binary(max_size=100) | st.binary(min_size=36, max_size=36)))
-RESULTS = st.lists(st.tuples(st.booleans(), st.binary(max_size=100) | st.binary(min_size=32, max_size=32)), max_size=30)
+WORDS = st.binary(min_size=32, max_size=32)
+RESULTS = st.lists(st.tuples(st.booleans(), st.binary(max_size=100) | WORDS), max_size=30) | st.lists(
+    st.tuples(st.just(True), WORDS), max_size=5
+)
 TOTAL = 12_345_678_901_234_567_890
 
 
@@ -52,6 +55,14 @@ def test_many_wallets_of_three_sources_are_what_the_library_makes() -> None:
     ]
     (found,) = decode(["(address,bool,bytes)[]"], encode_aggregate3(calls)[4:])
     assert list(found) == [("0x" + target.hex(), True, data) for target, data in calls]
+
+
+@given(CALLS, CALLS, st.lists(st.binary(min_size=20, max_size=20), max_size=5))
+def test_a_page_is_the_same_calldata_made_of_text(
+    first: list[tuple[bytes, bytes]], each: list[tuple[bytes, bytes]], wallets: list[bytes]
+) -> None:
+    calls = [*first, *((target, data + wallet) for wallet in wallets for target, data in each)]
+    assert encode_page(first, each, b"".join(wallets).hex()) == encode_aggregate3(calls).hex()
 
 
 def test_a_target_that_is_no_address_is_a_bug() -> None:
@@ -116,6 +127,12 @@ def test_every_length_and_offset_is_checked(at: int, value: int) -> None:
     words[at] = value
     with pytest.raises(BadAnswer):
         decode_aggregate3(b"".join(map(word, words)), 1)
+
+
+def test_words_in_another_order_are_read_where_their_offsets_say() -> None:
+    backwards = [32, 2, 64 + 128, 64, 1, 64, 32, 7, 1, 64, 32, 8]
+    with pytest.raises(BadAnswer, match="overlap"):
+        decode_aggregate3(b"".join(map(word, backwards)), 2)
 
 
 def test_results_that_share_their_bytes_are_refused() -> None:

@@ -77,14 +77,18 @@ async def endpoint_of(anvil: Anvil) -> AsyncIterator[Endpoint]:
         yield Pool([anvil.http], CHAIN_ID, client, trio.current_time).endpoints[0]
 
 
-async def read(endpoint: Endpoint, rung: str, plan: Plan) -> list[Value]:
-    """By one rung; who fails in a batch is asked for alone, as the batcher does it."""
+async def probed(endpoint: Endpoint, rung: str) -> tuple[Reader, Pin]:
     reader = Reader(CHAIN_ID, ADDRESS, rung)
     endpoint.probed = False
     await reader.probe(endpoint)
     header = await endpoint.header("latest")
     assert header is not None
-    pin = Pin(header.number, header.hash, header)
+    return reader, Pin(header.number, header.hash, header)
+
+
+async def read(endpoint: Endpoint, rung: str, plan: Plan) -> list[Value]:
+    """By one rung; who fails in a batch is asked for alone, as the batcher does it."""
+    reader, pin = await probed(endpoint, rung)
     values = (await reader.read(endpoint, pin, plan)).values
     for index, value in enumerate(values):
         if isinstance(value, Failure):
@@ -148,3 +152,33 @@ def test_all_rungs_agree_on_any_plan(place: Place, data: st.DataObject) -> None:
     assert all(values == by_rung[0] for values in by_rung)
     truths = [place.truth(*entry) if entry[0] else None for entry in plan]
     assert [None if isinstance(value, Failure) else value for value in by_rung[0]] == truths
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_page_is_read_as_its_wallets_are(place: Place, data: st.DataObject) -> None:
+    sources = data.draw(st.sampled_from([tuple(some) for count in (1, 2, 3) for some in itertools.combinations(place.sources, count)]))
+    some = data.draw(st.lists(st.sampled_from(place.town.wallets), min_size=1, max_size=12))
+    wallets = [wallet for wallet in some if not burns(place, [(sources, wallet)])]
+
+    async def ask() -> list[list[int | None]]:
+        pages = []
+        async with endpoint_of(place.anvil) as endpoint:
+            for rung in LADDER:
+                reader, pin = await probed(endpoint, rung)
+                pages.append(await whole(reader, endpoint, pin, sources, wallets))
+        return pages
+
+    truths = [place.truth(sources, wallet) for wallet in wallets]
+    assert trio.run(ask) == [truths] * len(LADDER)
+
+
+async def whole(reader: Reader, endpoint: Endpoint, pin: Pin, sources: tuple[Source, ...], wallets: list[bytes]) -> list[int | None]:
+    """A page's sums; where it is marked, those that it has not are asked for again as words."""
+    found = await reader.read_page(endpoint, pin, sources, b"".join(wallets).hex())
+    if found.marked:
+        wide = (await reader.read(endpoint, pin, [(sources, wallet) for wallet in wallets], wide=True)).values
+        words = [value if isinstance(value, int) else None for value in wide]
+        assert all(one in (None, other) for one, other in zip(found.sums, words, strict=True))
+        return words
+    return found.sums

@@ -157,6 +157,8 @@ def test_all_rungs_agree_on_any_plan(place: Place, data: st.DataObject) -> None:
 def test_a_page_is_read_as_its_wallets_are(place: Place) -> None:
     lists = [tuple(some) for count in (1, 2, 3) for some in itertools.combinations(place.sources, count)]
     pages = [(sources, [wallet for wallet in place.town.wallets if not burns(place, [(sources, wallet)])]) for sources in lists]
+    all_words = [wallet for wallet in place.town.wallets if place.mode(wallet) in (0, 5)]
+    pages += [(sources, all_words) for sources in lists]
 
     async def ask(rung: str) -> list[list[int | None]]:
         async with endpoint_of(place.anvil) as endpoint:

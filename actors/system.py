@@ -65,7 +65,6 @@ class System:
     readings: Mailbox[tuple[Outcome, ...]] = field(default_factory=lambda: Mailbox("readings", READING_MESSAGES))
     pages: tuple[Lane[PageReading], ...] = field(default_factory=lambda: (Lane(WAITING_PAGES), Lane(WAITING_PAGES)))
     holder: str = field(default_factory=new_holder)
-    bound_url: str | None = None
 
     def __post_init__(self) -> None:
         self.view = ServiceView(chains={}, assets={})
@@ -145,23 +144,7 @@ class System:
         return self.specs(sources)
 
     async def _serve(self, *, task_status: trio.TaskStatus[str]) -> None:
-        system, status = self, task_status
-
-        class Bound:
-            """Notes the address, then passes readiness on."""
-
-            def started(self, value: Any = None) -> None:
-                system.bound_url = value
-                status.started(value)
-
-        await server.run(
-            self.config.server,
-            self.config.chaos,
-            self.view,
-            self.metrics,
-            self.kill,
-            task_status=Bound(),
-        )
+        await server.run(self.config.server, self.config.chaos, self.view, self.metrics, self.kill, task_status=task_status)
 
     def kill(self, name: str) -> bool:
         """Kill an actor by name."""

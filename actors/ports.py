@@ -26,7 +26,7 @@ from actors.mailbox import Bell, Lane, Mailbox
 from actors.messages import Outcome, Page, PageReading, Touch
 from actors.metrics import Metrics
 from actors.progress import beat, waiting_for_others
-from actors.supervisor import Backoff
+from actors.restarts import Backoff
 from actors.view import AssetView, ChainView, ServiceView
 
 T = TypeVar("T")

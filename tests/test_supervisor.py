@@ -10,7 +10,7 @@ import trio
 import trio.testing
 
 from actors.progress import beat, effort, waiting_for_others
-from actors.supervisor import Backoff, ChildSpec, GaveUp, RestartBudget, Supervisor
+from actors.supervisor import ChildSpec, GaveUp, Supervisor
 
 
 @dataclass(frozen=True)
@@ -40,22 +40,6 @@ class Actor:
             self.record.append(f"{self.name} ends")
         self.crash = trio.Event()
         raise ValueError("boom")
-
-
-def test_the_budget_counts_a_crash_before_it_compares() -> None:
-    budget = RestartBudget(2, 10)
-    assert [budget.allows(now) for now in (0, 1, 2)] == [True, True, False]
-
-
-def test_the_budget_forgets_crashes_older_than_the_period() -> None:
-    budget = RestartBudget(1, 10)
-    assert [budget.allows(now) for now in (0, 11, 22, 23)] == [True, True, True, False]
-
-
-def test_the_backoff_doubles_to_its_bound_and_begins_anew_after_health() -> None:
-    backoff = Backoff(0.1, 0.5)
-    assert [backoff.after(0) for _ in range(4)] == [0.1, 0.2, 0.4, 0.5]
-    assert backoff.after(10) == 0.1
 
 
 async def test_children_start_in_order_and_stop_in_reverse(nursery: trio.Nursery) -> None:

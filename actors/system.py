@@ -6,10 +6,7 @@ writer ← readings ← batcher (a chain) ← touches ← sweeper (an asset), su
 
 from __future__ import annotations
 
-import os
 import random
-import secrets
-import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -31,7 +28,7 @@ from actors.mailbox import Lane, Mailbox
 from actors.messages import Outcome, PageReading
 from actors.metrics import Metrics
 from actors.ports import ChainPorts, Store, Units
-from actors.role import while_holding
+from actors.role import new_holder, while_holding
 from actors.store import leases, schema
 from actors.store.postgres import Database
 from actors.subscriber import Subscriber, stand_by
@@ -45,11 +42,6 @@ READING_MESSAGES = 32
 WAITING_PAGES = 1
 FREE_SECS = 1.0
 log = get_logger("system")
-
-
-def new_holder() -> str:
-    """A name for this process that no other one has or had."""
-    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
 
 
 @dataclass

@@ -17,6 +17,10 @@ from actors.store import schema
 from actors.system import System
 
 PATIENCE_SECS = 30
+Mode = dict[str, Any]
+LOGS: Mode = {"chain": "confirm_secs = 0.3"}
+HEADS: Mode = {"chain": 'confirm_secs = 0.3\nfollow = "heads"'}
+POLLING: Mode = {"ws": False, "chain": "poll_interval_secs = 0.1"}
 BASE = """
 [database]
 url = "{database}"
@@ -106,3 +110,8 @@ async def running(world: World, sweep: bool = True) -> AsyncIterator[System]:
             await nursery.start(service)
             yield system
             stop.set()
+
+
+async def followed(world: World) -> None:
+    """The first checkpoint is there."""
+    await eventually(lambda: world.marks() is not None, "the first checkpoint")

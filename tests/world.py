@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 import trio
 
 from actors.config import Config, load
@@ -21,6 +22,8 @@ Mode = dict[str, Any]
 LOGS: Mode = {"chain": "confirm_secs = 0.3"}
 HEADS: Mode = {"chain": 'confirm_secs = 0.3\nfollow = "heads"'}
 POLLING: Mode = {"ws": False, "chain": "poll_interval_secs = 0.1"}
+BY_NAME = {"logs": LOGS, "heads": HEADS, "polling": POLLING}
+MODES = pytest.mark.parametrize("mode", list(BY_NAME.values()), ids=list(BY_NAME))
 BASE = """
 [database]
 url = "{database}"

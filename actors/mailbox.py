@@ -36,7 +36,6 @@ class Lane(Generic[T]):
     def __init__(self, capacity: int) -> None:
         self._send, self._receive = trio.open_memory_channel[T](capacity)
         self.held: list[T] = []
-        self.dropped = 0
 
     def inlet(self) -> trio.MemorySendChannel[T]:
         """A sender's own end: `with lane.inlet() as send:`."""
@@ -47,11 +46,10 @@ class Lane(Generic[T]):
         return self._receive.clone()
 
     def offer(self, item: T) -> bool:
-        """Put in a hint if there is room; else it is dropped and counted."""
+        """Put in a hint if there is room; else it is dropped, which who offers it counts."""
         try:
             self._send.send_nowait(item)
         except trio.WouldBlock:
-            self.dropped += 1
             return False
         return True
 

@@ -34,44 +34,55 @@ class Metrics:
     """All metrics, one attribute each; `render` gives Prometheus' text."""
 
     def __init__(self) -> None:
-        registry = self.registry = CollectorRegistry()
+        self.registry = CollectorRegistry()
+        self._make_of_actors()
+        self._make_of_calls()
+        self._make_of_rows()
+        self._make_of_chains()
+        ProcessCollector(registry=self.registry)
 
-        def make(kind: Callable[..., Metric], name: str, about: str, *labels: str) -> Metric:
-            return kind(f"trueup_{name}", about, labels, registry=registry)
+    def _make(self, kind: Callable[..., Metric], name: str, about: str, *labels: str) -> Metric:
+        return kind(f"trueup_{name}", about, labels, registry=self.registry)
 
-        self.actor_restarts = make(Counter, "actor_restarts_total", "Restarts of an actor", "actor", "cause")
-        self.actor_up = make(Gauge, "actor_up", "1 while the actor runs", "actor")
-        self.requests = make(Counter, "requests_total", "Requests to nodes", "chain", "endpoint", "method")
-        self.rpc_calls = make(Counter, "rpc_calls_total", "Calls to nodes and pushed notifications", "chain", "actor", "method")
-        self.rpc_units = make(Counter, "rpc_units_total", "Their cost in the provider's units", "chain", "actor", "method")
-        self.throttled = make(Counter, "throttled_total", "Calls that a provider refused for their rate", "chain")
-        self.window_units = make(Gauge, "window_units", "Units in the provider's rolling window", "chain")
-        self.month_units = make(Gauge, "month_units", "Units of this month, of all processes", "chain")
-        self.month_cap_units = make(Gauge, "month_cap_units", "Units that a month may cost; 0: no cap", "chain")
-        self.node_errors = make(Counter, "node_errors_total", "Errors of nodes by whose fault", "chain", "endpoint", "kind")
-        self.touches = make(Counter, "touches_total", "Requests to read a wallet again", "asset", "lane")
-        self.hints_dropped = make(Counter, "hints_dropped_total", "Hints dropped at a full lane", "chain")
-        self.readings = make(Counter, "readings_total", "Wallets read", "asset")
-        self.rows_written = make(Counter, "rows_written_total", "Rows whose value was stored", "asset")
-        self.set_aside = make(Gauge, "set_aside", "Wallets whose read fails, by their next attempt", "asset")
-        self.sweep_ticks = make(Counter, "sweep_ticks_total", "Ticks of the sweep that were completed", "asset")
-        self.sweep_ticks_dropped = make(Counter, "sweep_ticks_dropped_total", "Ticks due while one was open", "asset")
-        self.closings = make(Counter, "closings_total", "Closings that ended", "asset")
-        self.logs_withheld = make(Counter, "logs_withheld_total", "Logs that only the second asking found", "chain")
-        self.logs_undecodable = make(Counter, "logs_undecodable_total", "Logs skipped for their layout", "asset")
-        self.reorgs = make(Counter, "reorgs_total", "Reorgs seen", "chain")
-        self.reconnects = make(Counter, "reconnects_total", "Sockets that ended and were opened anew", "chain")
-        self.checkpoint_block = make(Gauge, "checkpoint_block", "The checkpoint's marks", "asset", "mark")
-        self.head_block = make(Gauge, "head_block", "The newest block seen", "chain")
-        self.mailbox_messages = make(Gauge, "mailbox_messages", "Messages that wait in a mailbox", "mailbox", "lane")
+    def _make_of_actors(self) -> None:
+        self.actor_restarts = self._make(Counter, "actor_restarts_total", "Restarts of an actor", "actor", "cause")
+        self.actor_up = self._make(Gauge, "actor_up", "1 while the actor runs", "actor")
+        self.mailbox_messages = self._make(Gauge, "mailbox_messages", "Messages that wait in a mailbox", "mailbox", "lane")
+
+    def _make_of_calls(self) -> None:
+        self.requests = self._make(Counter, "requests_total", "Requests to nodes", "chain", "endpoint", "method")
+        self.rpc_calls = self._make(Counter, "rpc_calls_total", "Calls to nodes and pushed notifications", "chain", "actor", "method")
+        self.rpc_units = self._make(Counter, "rpc_units_total", "Their cost in the provider's units", "chain", "actor", "method")
+        self.throttled = self._make(Counter, "throttled_total", "Calls that a provider refused for their rate", "chain")
+        self.window_units = self._make(Gauge, "window_units", "Units in the provider's rolling window", "chain")
+        self.month_units = self._make(Gauge, "month_units", "Units of this month, of all processes", "chain")
+        self.month_cap_units = self._make(Gauge, "month_cap_units", "Units that a month may cost; 0: no cap", "chain")
+        self.node_errors = self._make(Counter, "node_errors_total", "Errors of nodes by whose fault", "chain", "endpoint", "kind")
+
+    def _make_of_rows(self) -> None:
+        self.touches = self._make(Counter, "touches_total", "Requests to read a wallet again", "asset", "lane")
+        self.readings = self._make(Counter, "readings_total", "Wallets read", "asset")
+        self.rows_written = self._make(Counter, "rows_written_total", "Rows whose value was stored", "asset")
+        self.set_aside = self._make(Gauge, "set_aside", "Wallets whose read fails, by their next attempt", "asset")
+        self.sweep_ticks = self._make(Counter, "sweep_ticks_total", "Ticks of the sweep that were completed", "asset")
+        self.sweep_ticks_dropped = self._make(Counter, "sweep_ticks_dropped_total", "Ticks due while one was open", "asset")
         self.event_to_row_seconds = Histogram(
             "trueup_event_to_row_seconds",
             "From the event's block time to its row's commit",
             ("asset",),
             buckets=EVENT_BUCKETS,
-            registry=registry,
+            registry=self.registry,
         )
-        ProcessCollector(registry=registry)
+
+    def _make_of_chains(self) -> None:
+        self.hints_dropped = self._make(Counter, "hints_dropped_total", "Hints dropped at a full lane", "chain")
+        self.closings = self._make(Counter, "closings_total", "Closings that ended", "asset")
+        self.logs_withheld = self._make(Counter, "logs_withheld_total", "Logs that only the second asking found", "chain")
+        self.logs_undecodable = self._make(Counter, "logs_undecodable_total", "Logs skipped for their layout", "asset")
+        self.reorgs = self._make(Counter, "reorgs_total", "Reorgs seen", "chain")
+        self.reconnects = self._make(Counter, "reconnects_total", "Sockets that ended and were opened anew", "chain")
+        self.checkpoint_block = self._make(Gauge, "checkpoint_block", "The checkpoint's marks", "asset", "mark")
+        self.head_block = self._make(Gauge, "head_block", "The newest block seen", "chain")
 
     def expect(self, chains: Iterable[str], assets: Iterable[str]) -> None:
         """Show a 0 for what has not happened yet: a rate over a series that is not there is no 0."""

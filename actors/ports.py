@@ -26,7 +26,7 @@ from actors.mailbox import Bell, Lane, Mailbox
 from actors.messages import Outcome, Page, PageReading, Touch
 from actors.metrics import Metrics
 from actors.progress import beat, waiting_for_others
-from actors.supervisor import Backoff
+from actors.restarts import Backoff
 from actors.view import AssetView, ChainView, ServiceView
 
 T = TypeVar("T")
@@ -103,6 +103,18 @@ class ChainPorts:
         self.view.head = header
         self.head_seen_at = trio.current_time()
         self.metrics.head_block.labels(self.config.name).set(header.number)
+
+    def catch_up(self, branch: int) -> None:
+        """Go over to the branch that a transaction found: another copy of the process may have gone on."""
+        if branch > self.view.branch:
+            self.view.branch, self.view.closed = branch, None
+
+    def fall_back(self, asset: str, closed: int | None) -> None:
+        """What was refused is read again by what Postgres says: by its checkpoint, and by no block that another copy may have passed."""
+        if closed is not None:
+            self.asset_views[asset].checkpoint_block = closed
+        if not self.view.leads:
+            self.view.closed = None
 
     async def see_through(self, errand: Errand, live: bool) -> None:
         """Send all that is unfinished of an errand, and wait for its end; killed in between, the sender's next incarnation does it again."""

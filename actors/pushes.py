@@ -25,8 +25,8 @@ from actors.log import get_logger
 from actors.messages import Touch
 from actors.ports import ChainPorts
 from actors.progress import effort
+from actors.restarts import Backoff
 from actors.store import holders
-from actors.supervisor import Backoff
 
 HINTS_AT_ONCE = 1000
 HINTS_AHEAD = 1000

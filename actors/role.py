@@ -7,6 +7,9 @@ goes on; whatever a frozen holder still tries when it wakes fails at the fences 
 
 from __future__ import annotations
 
+import os
+import secrets
+import socket
 from collections.abc import Awaitable, Callable
 
 import trio
@@ -18,6 +21,11 @@ from actors.store import leases
 LEASE_SECS = 6.0
 RENEW_SECS = 2.0
 log = get_logger("role")
+
+
+def new_holder() -> str:
+    """A name for this process that no other one has or had."""
+    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
 
 
 async def while_holding(

@@ -1,16 +1,16 @@
 """OTP's one-for-one supervision over one Trio nursery.
 
 Owns: one runner task a child, and inside it one fresh cancel scope an incarnation; a crash never reaches the shared nursery.
-Rules: a crash counts against one budget over all children and backs off; the backoff resets after `HEALTHY_SECS` of health; a kill
-restarts at once and is not counted, but for the watchdog's, of an actor that holds work and makes no progress. Children start in order, each ready before the next, and stop in reverse: asked by their `drain`
-where they have one, else cancelled. A failure of a first start before readiness is the boot's failure, as in OTP.
+Rules: a crash counts against one budget over all children and backs off (`restarts.py`); a kill restarts at once and is not counted, but
+for the watchdog's, of an actor that holds work and makes no progress. Children start in order, each ready before the next, and stop in
+reverse: asked by their `drain` where they have one, else cancelled. A failure of a first start before readiness is the boot's failure, as
+in OTP.
 Trio cannot kill a task that reaches no checkpoint: whoever blocks must do so in a thread.
 """
 
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
@@ -20,8 +20,9 @@ import trio
 from actors.budget.spender import spend_as
 from actors.errors import TrueupError
 from actors.progress import Efforts, account_to
+from actors.restarts import Backoff as Backoff  # the subscriber and backfill take it from here
+from actors.restarts import RestartBudget
 
-HEALTHY_SECS = 10.0
 log = logging.getLogger("trueup.supervisor")
 
 
@@ -61,36 +62,6 @@ class ChildSpec:
     restart: Literal["permanent", "transient"] = "permanent"
     drain: Callable[[], None] | None = None
     drain_share: float = 1.0
-
-
-class RestartBudget:
-    """Counts crashes in a sliding window, as `supervisor.erl` does: the new one is counted first, then compared."""
-
-    def __init__(self, max_restarts: int, within_secs: float) -> None:
-        self._most, self._within = max_restarts, within_secs
-        self._crashes: deque[float] = deque()
-
-    def allows(self, now: float) -> bool:
-        """Count a crash at `now`; False when that is one too many."""
-        self._crashes.append(now)
-        while self._crashes[0] < now - self._within:
-            self._crashes.popleft()
-        return len(self._crashes) <= self._most
-
-
-class Backoff:
-    """Doubling delays, which begin anew after a long enough life."""
-
-    def __init__(self, initial_secs: float, max_secs: float, healthy_secs: float = HEALTHY_SECS) -> None:
-        self._initial, self._max, self._healthy = initial_secs, max_secs, healthy_secs
-        self._next = initial_secs
-
-    def after(self, lived_secs: float) -> float:
-        """The delay to take after an attempt that lived this long."""
-        if lived_secs >= self._healthy:
-            self._next = self._initial
-        delay, self._next = self._next, min(self._next * 2, self._max)
-        return delay
 
 
 @dataclass

@@ -6,10 +6,7 @@ writer ← readings ← batcher (a chain) ← touches ← sweeper (an asset), su
 
 from __future__ import annotations
 
-import os
 import random
-import secrets
-import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -31,7 +28,7 @@ from actors.mailbox import Lane, Mailbox
 from actors.messages import Outcome, PageReading
 from actors.metrics import Metrics
 from actors.ports import ChainPorts, Store, Units
-from actors.role import while_holding
+from actors.role import new_holder, while_holding
 from actors.store import leases, schema
 from actors.store.postgres import Database
 from actors.subscriber import Subscriber, stand_by
@@ -47,11 +44,6 @@ FREE_SECS = 1.0
 log = get_logger("system")
 
 
-def new_holder() -> str:
-    """A name for this process that no other one has or had."""
-    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
-
-
 @dataclass
 class System:
     """One process's actors and what outlives them. `client`, `connect` and `database` are its ways to nodes and Postgres."""
@@ -65,7 +57,6 @@ class System:
     readings: Mailbox[tuple[Outcome, ...]] = field(default_factory=lambda: Mailbox("readings", READING_MESSAGES))
     pages: tuple[Lane[PageReading], ...] = field(default_factory=lambda: (Lane(WAITING_PAGES), Lane(WAITING_PAGES)))
     holder: str = field(default_factory=new_holder)
-    bound_url: str | None = None
 
     def __post_init__(self) -> None:
         self.view = ServiceView(chains={}, assets={})
@@ -145,23 +136,7 @@ class System:
         return self.specs(sources)
 
     async def _serve(self, *, task_status: trio.TaskStatus[str]) -> None:
-        system, status = self, task_status
-
-        class Bound:
-            """Notes the address, then passes readiness on."""
-
-            def started(self, value: Any = None) -> None:
-                system.bound_url = value
-                status.started(value)
-
-        await server.run(
-            self.config.server,
-            self.config.chaos,
-            self.view,
-            self.metrics,
-            self.kill,
-            task_status=Bound(),
-        )
+        await server.run(self.config.server, self.config.chaos, self.view, self.metrics, self.kill, task_status=task_status)
 
     def kill(self, name: str) -> bool:
         """Kill an actor by name."""

@@ -1,7 +1,7 @@
 """The writer: turns outcomes into rows, and moves the checkpoint in the same transaction.
 
 Takes: outcomes; the live lane over one connection, the sweep lane over another, so that a sweep's write never holds up an event's; and
-a sweep's pages, over two connections.
+a sweep's pages (`page_writer.py`), over two connections.
 On crash or kill: what was taken is held by its lane and written again, which changes nothing that was written. While Postgres is away it
 waits, and the mailboxes fill up behind it. On drain: it ends when both lanes are closed and empty.
 """
@@ -20,19 +20,13 @@ from actors.hand import key_of, merge
 from actors.log import get_logger
 from actors.mailbox import Lane, Mailbox
 from actors.messages import Covered, Failed, Move, Outcome, PageReading, Raised, Reading, Settle, Touch, WriteBatch, WriteResult
+from actors.page_writer import PageWriter
 from actors.ports import ChainPorts, Store
 from actors.progress import effort
-from actors.store.pages import write_page
 from actors.store.write import write
+from actors.unwritable import ONE_ROWS_FAULT, unwritable
 
 MESSAGES_AT_ONCE = 25
-# A value that a column cannot hold, a constraint, another program's trigger, a limit such as an index row's size.
-ONE_ROWS_FAULT = (
-    psycopg.DataError,
-    psycopg.IntegrityError,
-    psycopg.errors.RaiseException,
-    psycopg.errors.ProgramLimitExceeded,
-)
 log = get_logger("writer")
 
 
@@ -47,59 +41,20 @@ class Writer:
         chains: Mapping[str, ChainPorts],
         book: ErrandBook,
     ) -> None:
-        self._readings, self._pages, self._stores, self._book = readings, pages, stores, book
-        self._chains = chains
+        self._readings, self._stores, self._book, self._chains = readings, stores, book, chains
         self._moving: set[int] = set()
         self._chain_of = {asset: ports for ports in chains.values() for asset in ports.assets}
         self._assets: dict[str, AssetConfig] = {n: a for ports in chains.values() for n, a in ports.assets.items()}
+        self._page_writers = [PageWriter(lane, store, self._chain_of, self._book, self._commit) for lane, store in pages]
 
     async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
         """Until both lanes are closed and empty."""
         async with trio.open_nursery() as nursery:
             for live in (True, False):
                 nursery.start_soon(self._write_lane, self._readings.lane(live), self._stores[live])
-            for lane, store in self._pages:
-                nursery.start_soon(self._write_pages, lane, store)
+            for writer in self._page_writers:
+                nursery.start_soon(writer.run)
             task_status.started()
-
-    async def _write_pages(self, lane: Lane[PageReading], store: Store) -> None:
-        with lane.outlet() as outlet:
-            while True:
-                try:
-                    (reading,) = await lane.take(outlet, 1)
-                except trio.EndOfChannel:
-                    return
-                with effort():
-                    await self._write_page(store, reading)
-                lane.finished()
-
-    async def _write_page(self, store: Store, reading: PageReading) -> None:
-        """Write a page, and finish it; one that is refused is read again."""
-        updated = await self._page_in_parts(store, reading) if reading.count else 0
-        if updated is None:
-            ports = self._chain_of[reading.page.asset]
-            ports.hand.put_page(reading.page, refused=True)
-            ports.hand_bell.ring()
-            return
-        self._book.finish_page(reading.page, updated)
-        self._chain_of[reading.page.asset].metrics.rows_written.labels(reading.page.asset).inc(updated)
-
-    async def _page_in_parts(self, store: Store, reading: PageReading) -> int | None:
-        """How many rows took their value; None where the page was refused. A value that one row's column cannot hold is that row's error:
-        halve until it is alone, then set it aside.
-        """
-        try:
-            result = await store.patiently(write_page, reading, self._assets, trio.current_time())
-        except ONE_ROWS_FAULT as error:
-            if reading.count == 1:
-                await self._commit(store, [_unwritable(reading, error)])
-                return 0
-            parts = [await self._page_in_parts(store, half) for half in halves(reading)]
-            return None if None in parts else sum(part or 0 for part in parts)
-        if result.updated is None:
-            self._fall_back(reading.page.asset, result.closed)
-        self._catch_up_with({self._chain_of[reading.page.asset].config.name: result.branch})
-        return result.updated
 
     async def _write_lane(self, lane: Lane[tuple[Outcome, ...]], store: Store) -> None:
         with lane.outlet() as outlet:
@@ -156,16 +111,16 @@ class Writer:
             return
         if not isinstance(only, Reading | Covered):
             raise error
-        reason = str(error).splitlines()[0]
-        log.error("row cannot be written", asset=only.touch.asset, wallet="0x" + only.touch.wallet.hex(), reason=reason)
-        await self._commit(store, [Failed(only.touch, f"cannot be written: {reason}", only.branch)])
+        await self._commit(store, [unwritable(only.touch, only.branch, error)])
 
     def _settle(self, result: WriteResult, touches: Iterable[Touch]) -> None:
         """After the commit, without an await: what was refused goes back to the batcher, the rest is finished."""
-        self._catch_up(result)
+        for name, branch in result.branches.items():
+            self._chains[name].catch_up(branch)
         refused = {(key_of(touch), number) for touch in result.refused for number in touch.errands}
         for touch in result.refused:
             ports = self._chain_of[touch.asset]
+            ports.fall_back(touch.asset, result.closed.get(touch.asset))
             ports.hand.put(self._again(touch))
             ports.hand_bell.ring()
         for touch in touches:
@@ -181,45 +136,11 @@ class Writer:
         for asset, _ in result.updated:
             self._chain_of[asset].metrics.rows_written.labels(asset).inc()
 
-
     def _again(self, touch: Touch) -> Touch:
         """A refused touch as it is read again. The event of one that nobody waits for may be orphaned: a closing finds it, or not."""
         if any(self._book.is_open(number) for number in touch.errands):
             return replace(touch, block_hash=None)
         return replace(touch, block_hash=None, need=0, event_block=None)
-
-    def _catch_up(self, result: WriteResult) -> None:
-        """What was refused is read again by what Postgres says: another copy of the process may have gone on."""
-        for touch in result.refused:
-            self._fall_back(touch.asset, result.closed.get(touch.asset))
-        self._catch_up_with(result.branches)
-
-    def _fall_back(self, asset: str, closed: int | None) -> None:
-        ports = self._chain_of[asset]
-        if closed is not None:
-            ports.asset_views[asset].checkpoint_block = closed
-        if not ports.view.leads:
-            ports.view.closed = None
-
-    def _catch_up_with(self, branches: Mapping[str, int]) -> None:
-        for ports in self._chains.values():
-            branch = branches.get(ports.config.name, 0)
-            if branch > ports.view.branch:
-                ports.view.branch, ports.view.closed = branch, None
-
-
-def halves(reading: PageReading) -> list[PageReading]:
-    """The two halves of a page's reading, each still of the whole page."""
-    wallets, balances, middle = reading.wallets.split(","), reading.balances.split(","), reading.count // 2
-    parts = ((wallets[:middle], balances[:middle]), (wallets[middle:], balances[middle:]))
-    return [replace(reading, wallets=",".join(some), balances=",".join(sums), count=len(some)) for some, sums in parts]
-
-
-def _unwritable(reading: PageReading, error: psycopg.Error) -> Failed:
-    reason = str(error).splitlines()[0]
-    log.error("row cannot be written", asset=reading.page.asset, wallet=reading.wallets, reason=reason)
-    touch = Touch(reading.page.asset, bytes.fromhex(reading.wallets[2:]), live=False)
-    return Failed(touch, f"cannot be written: {reason}", reading.branch)
 
 
 def one_branch_each(outcomes: Sequence[Outcome]) -> list[Sequence[Outcome]]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +16,16 @@ import trio
 
 from actors.sandbox.anvil import Anvil
 from actors.sandbox.town import Town
-from tests.proxy import Proxy
-from tests.world import World, eventually
+from actors.system import System
+from tests.proxy import Call, Fault, Proxy
+from tests.proxy_faults import Tally
+from tests.world import Mode, World, eventually, followed, running
 
+Behind = Callable[..., World]
 TIMES = "confirm_secs = 0.3\npoll_interval_secs = 0.1\nstall_secs = 1\n"
-LOGS: dict[str, Any] = {"chain": TIMES + 'follow = "logs"'}
-HEADS: dict[str, Any] = {"chain": TIMES + 'follow = "heads"'}
-POLLING: dict[str, Any] = {"ws": False, "chain": TIMES + 'reads = "multicall3"'}
+LOGS: Mode = {"chain": TIMES + 'follow = "logs"'}
+HEADS: Mode = {"chain": TIMES + 'follow = "heads"'}
+POLLING: Mode = {"ws": False, "chain": TIMES + 'reads = "multicall3"'}
 BY_NAME = {"logs": LOGS, "heads": HEADS, "polling": POLLING}
 MODES = pytest.mark.parametrize("mode", list(BY_NAME.values()), ids=list(BY_NAME))
 SOCKETS = pytest.mark.parametrize("mode", [LOGS, HEADS], ids=["logs", "heads"])
@@ -85,13 +90,85 @@ async def never_lying(world: World, strict: bool = False) -> AsyncIterator[None]
     assert not (found := lies(world, strict)), found
 
 
-async def followed(world: World) -> None:
-    """The first checkpoint is there."""
-    await eventually(lambda: world.marks() is not None, "the first checkpoint")
-
-
 def busy(town: Town, count: int = 8) -> None:
     """Traffic that is mined when this returns, over several blocks."""
     for _ in range(2):
         town.traffic(count // 2)
         town.mine()
+
+
+@asynccontextmanager
+async def following(world: World) -> AsyncIterator[System]:
+    """The service without its sweeps, once it follows; each row is true at the block that it names, all the while."""
+    async with running(world, sweep=False) as system, never_lying(world):
+        await followed(world)
+        yield system
+
+
+def struck(fault: Fault, times: int = 1) -> Callable[[], bool]:
+    return lambda: fault.struck >= times
+
+
+def reads(town: Town, call: Call) -> bool:
+    """Whether it is a call that reads wallets, not one that asks about blocks."""
+    return call.method == "eth_call" and town.token[2:].lower() in str(call.params)
+
+
+def tally(proxy: Proxy, town: Town) -> Tally:
+    """Count the reads of wallets from now on."""
+    proxy.add(counted := Tally(partial(reads, town)))
+    return counted
+
+
+def is_read(proxy: Proxy, town: Town) -> Callable[[], bool]:
+    """Whether wallets were read from it since."""
+    return struck(tally(proxy, town))
+
+
+async def comes_back(proxy: Proxy, world: World) -> None:
+    """New traffic is read from it again, sooner or later."""
+    await eventually(busily(world, is_read(proxy, world.town)), "a read from the endpoint that had failed")
+
+
+def busily(world: World, state: Callable[[], bool]) -> Callable[[], bool]:
+    """The state, while there is new traffic whenever the last is closed."""
+
+    def found() -> bool:
+        if (world.marks() or (0,))[0] >= world.town.block():
+            busy(world.town, 2)
+        return state()
+
+    return found
+
+
+def in_turn(faults: dict[str, Callable[[], Fault]]) -> pytest.MarkDecorator:
+    """Each fault in one mode of following: they take turns."""
+    pairs = list(zip(faults.items(), itertools.cycle(BY_NAME.items())))
+    return pytest.mark.parametrize(
+        ("make", "mode"), [(f, m) for (_, f), (_, m) in pairs], ids=[f"{f}, {m}" for (f, _), (m, _) in pairs]
+    )
+
+
+async def still_true(world: World) -> None:
+    await eventually(world.is_true, "true rows")
+
+
+async def connected(system: System) -> None:
+    await eventually(lambda: system.view.chains["town"].connected, "a session")
+
+
+def all_true(world: World) -> bool:
+    """Whether every row is what the chain says now."""
+    rows = world.rows()
+    return {wallet: balance for wallet, (balance, _) in rows.items()} == world.town.truths(list(rows), world.town.block())
+
+
+def mine(town: Town, count: int) -> None:
+    for _ in range(count):
+        town.mine()
+
+
+def place(world: World, wallets: list[bytes], day: str = "1970-01-01") -> None:
+    """Rows that were never read."""
+    names = ["0x" + wallet.hex() for wallet in wallets]
+    world.query("INSERT INTO eth_wallet_balances (wallet, updated_at) SELECT unnest(%s::text[]), %s::timestamp", names, day)

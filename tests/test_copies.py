@@ -9,42 +9,30 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
 
 from actors.sandbox.anvil import Anvil
 from actors.sandbox.town import Town
+from tests.postgres_world import CHECKPOINT, OURS, admin, locked, waits_for_a_lock
 from tests.test_process import start, wait_until
-from tests.world import World
+from tests.world import BY_NAME, World
 
 pytestmark = pytest.mark.long
-CHECKPOINT = "SELECT 1 FROM eth_indexer_checkpoints FOR UPDATE"
-STUCK = """
-SELECT pid FROM pg_stat_activity
-WHERE application_name = 'trueup' AND datname = current_database() AND wait_event_type = 'Lock'
-"""
 SAMPLE = """
 SELECT c.last_block, c.confirmed, (SELECT json_object_agg(h.wallet, h.read_block) FROM eth_wallet_balances h)
 FROM eth_indexer_checkpoints c
 """
-MODES: dict[str, dict[str, Any]] = {
-    "logs": {"chain": "confirm_secs = 0.3"},
-    "heads": {"chain": 'confirm_secs = 0.3\nfollow = "heads"'},
-    "polling": {"ws": False, "chain": "poll_interval_secs = 0.1"},
-}
-
-
 # The connections over which a copy asks for its roles.
 ASKING_FOR_ROLES = (
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'trueup' AND strpos(query, 'trueup_leases') > 0"
 )
 
 
-@pytest.fixture(params=MODES)
+@pytest.fixture(params=BY_NAME)
 def world(request: pytest.FixtureRequest, tmp_path: Path, database_url: str, town: Town) -> World:
-    return World(tmp_path, database_url, town, interval=0.5, batch=5, **MODES[request.param])
+    return World(tmp_path, database_url, town, interval=0.5, batch=5, **BY_NAME[request.param])
 
 
 class Copies:
@@ -64,8 +52,9 @@ class Copies:
         pid = self.holder("subscriber:town")
         return next(process for process in self.processes if process.pid == pid)
 
-    def other(self, one: subprocess.Popen[str]) -> subprocess.Popen[str]:
-        return next(process for process in self.processes if process is not one)
+    def leader_and_heir(self) -> tuple[subprocess.Popen[str], subprocess.Popen[str]]:
+        leader = self.leader()
+        return leader, next(process for process in self.processes if process is not leader)
 
     def start(self) -> None:
         """Both, one after the other, so that one of them has all roles."""
@@ -166,8 +155,7 @@ def all_touches(anvil: Anvil, town: Town) -> list[tuple[str, int]]:
 
 def test_a_killed_leader_is_followed_by_the_other(world: World, copies: Copies, anvil: Anvil) -> None:
     with checkpoint_never_wrong(world, anvil):
-        leader = copies.leader()
-        heir = copies.other(leader)
+        leader, heir = copies.leader_and_heir()
         world.town.traffic(40)
         leader.send_signal(signal.SIGKILL)
         busy(world.town)
@@ -180,8 +168,7 @@ def test_a_killed_leader_is_followed_by_the_other(world: World, copies: Copies, 
 
 def test_a_leader_that_stops_cleanly_hands_over(world: World, copies: Copies, anvil: Anvil) -> None:
     with checkpoint_never_wrong(world, anvil):
-        leader = copies.leader()
-        heir = copies.other(leader)
+        leader, heir = copies.leader_and_heir()
         world.town.traffic(40)
         leader.send_signal(signal.SIGTERM)
         wait_until(lambda: copies.holds_all(heir), heir)
@@ -192,8 +179,7 @@ def test_a_leader_that_stops_cleanly_hands_over(world: World, copies: Copies, an
 
 def test_a_leader_that_froze_past_its_lease_does_no_harm_when_it_wakes(world: World, copies: Copies, anvil: Anvil) -> None:
     with checkpoint_never_wrong(world, anvil):
-        leader = copies.leader()
-        heir = copies.other(leader)
+        leader, heir = copies.leader_and_heir()
         world.town.traffic(40)
         with frozen(leader):
             busy(world.town)
@@ -211,11 +197,10 @@ def test_a_leader_that_froze_in_the_middle_of_a_transaction_does_not_stop_the_ot
     world: World, copies: Copies, anvil: Anvil
 ) -> None:
     with checkpoint_never_wrong(world, anvil):
-        leader = copies.leader()
-        heir = copies.other(leader)
-        with locked(world):
+        leader, heir = copies.leader_and_heir()
+        with locked(world.database, CHECKPOINT):
             busy(world.town)
-            wait_until(lambda: bool(world.query(STUCK)), leader)
+            wait_until(lambda: waits_for_a_lock(world.database), leader)
             leader.send_signal(signal.SIGSTOP)
         # Its backend has the lock now, and waits for a client that does not go on.
         wait_until(lambda: copies.holds_all(heir), heir)
@@ -230,10 +215,10 @@ def test_a_leader_whose_connection_is_cut_in_transactions_loses_nothing(world: W
     with checkpoint_never_wrong(world, anvil):
         leader = copies.leader()
         for _ in range(3):
-            with locked(world):
+            with locked(world.database, CHECKPOINT):
                 busy(world.town)
-                wait_until(lambda: bool(world.query(STUCK)), leader)
-                world.query("SELECT pg_terminate_backend(a.pid) FROM (" + STUCK + ") a")
+                wait_until(lambda: waits_for_a_lock(world.database), leader)
+                admin(world.database, f"SELECT pg_terminate_backend(pid) {OURS} AND wait_event_type = 'Lock'")
         wait_until(world.is_true, leader)
         copies.stop()
 
@@ -245,11 +230,3 @@ def frozen(process: subprocess.Popen[str]) -> Iterator[None]:
         yield
     finally:
         process.send_signal(signal.SIGCONT)
-
-
-@contextmanager
-def locked(world: World) -> Iterator[None]:
-    """Somebody else holds the checkpoint's row."""
-    with psycopg.connect(world.database) as conn:
-        conn.execute(CHECKPOINT)
-        yield

@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pytest
 import trio
 import trio.testing
 
@@ -15,10 +14,8 @@ from actors.sandbox.postgres import PrivatePostgres
 from actors.sandbox.town import Town, arg, selector
 from actors.supervisor import Child
 from actors.system import System
-from tests.world import World, eventually, running
+from tests.world import LOGS, MODES, POLLING, Mode, World, eventually, running
 
-QUICK: dict[str, Any] = {"chain": "confirm_secs = 0.3"}
-POLLING: dict[str, Any] = {"ws": False, "chain": "poll_interval_secs = 0.1"}
 PLACEHOLDER = "INSERT INTO eth_wallet_balances (wallet, updated_at) VALUES (%s, '1970-01-01')"
 
 
@@ -94,9 +91,9 @@ def _reconnects(system: System) -> float:
     return float(system.metrics.reconnects.labels("town")._value.get())
 
 
-@pytest.mark.parametrize("mode", [POLLING, QUICK, {"chain": 'confirm_secs = 0.3\nfollow = "heads"'}], ids=["polling", "logs", "heads"])
+@MODES
 async def test_a_reorg_heals_rows_and_checkpoint(
-    tmp_path: Path, database_url: str, town: Town, anvil: Anvil, mode: dict[str, Any]
+    tmp_path: Path, database_url: str, town: Town, anvil: Anvil, mode: Mode
 ) -> None:
     before = anvil.rpc("evm_snapshot")
     world = World(tmp_path, database_url, town, **mode)
@@ -211,7 +208,7 @@ async def test_only_rows_that_exist_are_kept_under_track_table(tmp_path: Path, d
 async def test_the_node_may_freeze_and_wake(tmp_path: Path, database_url: str, town: Town, anvil: Anvil) -> None:
     import signal
 
-    world = World(tmp_path, database_url, town, **QUICK)
+    world = World(tmp_path, database_url, town, **LOGS)
     async with running(world):
         await eventually(lambda: world.marks() is not None, "the first checkpoint")
         town.traffic(10)

@@ -44,6 +44,15 @@ class Copies:
 
         await while_holding(store, ROLE, name, work, meanwhile)
 
+    async def live_until(self, secs: float, others: trio.Nursery) -> None:
+        """Copy `a` lives until so long after copy `b`, which stands by, has begun."""
+        async with trio.open_nursery() as first:
+            first.start_soon(self.live, "a")
+            await trio.sleep(1)
+            others.start_soon(self.live, "b")
+            await trio.sleep(secs)
+            first.cancel_scope.cancel()
+
 
 async def test_one_works_and_the_other_stands_by(autojump_clock: trio.testing.MockClock) -> None:
     copies = Copies()
@@ -60,13 +69,7 @@ async def test_one_works_and_the_other_stands_by(autojump_clock: trio.testing.Mo
 async def test_the_role_of_one_that_died_moves_within_its_lease(autojump_clock: trio.testing.MockClock) -> None:
     copies = Copies()
     async with trio.open_nursery() as nursery:
-        with trio.CancelScope() as life:
-            async with trio.open_nursery() as first:
-                first.start_soon(copies.live, "a")
-                await trio.sleep(1)
-                nursery.start_soon(copies.live, "b")
-                await trio.sleep(10)
-                life.cancel()
+        await copies.live_until(10, nursery)
         died = trio.current_time()
         while "b works" not in copies.record:
             await trio.sleep(0.1)
@@ -92,13 +95,7 @@ async def test_one_that_froze_past_its_lease_stops_when_it_wakes(autojump_clock:
 async def test_a_role_that_is_given_back_is_taken_at_the_next_look(autojump_clock: trio.testing.MockClock) -> None:
     copies = Copies()
     async with trio.open_nursery() as nursery:
-        with trio.CancelScope() as life:
-            async with trio.open_nursery() as first:
-                first.start_soon(copies.live, "a")
-                await trio.sleep(1)
-                nursery.start_soon(copies.live, "b")
-                await trio.sleep(1)
-                life.cancel()
+        await copies.live_until(1, nursery)
         copies.postgres.tables.run(leases.free, "a")
         await trio.sleep(RENEW_SECS + 0.1)
         assert "b works" in copies.record

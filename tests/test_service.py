@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from actors.sandbox.anvil import Anvil
 from actors.sandbox.town import Town
-from tests.world import World, eventually, running
-
-MODES: dict[str, dict[str, Any]] = {
-    "logs": {"chain": 'confirm_secs = 0.3\nfollow = "logs"'},
-    "heads": {"chain": 'confirm_secs = 0.3\nfollow = "heads"'},
-    "polling": {"ws": False, "chain": "poll_interval_secs = 0.1"},
-}
+from tests.world import BY_NAME, Mode, World, eventually, running
 
 
-@pytest.fixture(params=MODES)
-def mode(request: pytest.FixtureRequest) -> dict[str, Any]:
-    return MODES[request.param]
+@pytest.fixture(params=BY_NAME)
+def mode(request: pytest.FixtureRequest) -> Mode:
+    return BY_NAME[request.param]
 
 
 async def test_every_touched_wallet_gets_its_row(
-    tmp_path: Path, database_url: str, town: Town, mode: dict[str, Any]
+    tmp_path: Path, database_url: str, town: Town, mode: Mode
 ) -> None:
     world = World(tmp_path, database_url, town, **mode)
     async with running(world):
@@ -35,7 +28,7 @@ async def test_every_touched_wallet_gets_its_row(
 
 
 async def test_what_happened_while_the_process_was_down_is_caught_up_with(
-    tmp_path: Path, database_url: str, town: Town, mode: dict[str, Any]
+    tmp_path: Path, database_url: str, town: Town, mode: Mode
 ) -> None:
     world = World(tmp_path, database_url, town, **mode)
     async with running(world):

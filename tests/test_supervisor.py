@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 import trio
 import trio.testing
 
+from actors.config import SupervisorConfig
 from actors.progress import beat, effort, waiting_for_others
-from actors.supervisor import Backoff, ChildSpec, GaveUp, RestartBudget, Supervisor
-
-
-@dataclass(frozen=True)
-class Limits:
-    max_restarts: int = 10
-    within_secs: float = 60
-    backoff_initial_secs: float = 0.1
-    backoff_max_secs: float = 5
-    progress_secs: float = 90
+from actors.supervisor import ChildSpec, GaveUp, Supervisor
 
 
 class Actor:
@@ -42,26 +33,10 @@ class Actor:
         raise ValueError("boom")
 
 
-def test_the_budget_counts_a_crash_before_it_compares() -> None:
-    budget = RestartBudget(2, 10)
-    assert [budget.allows(now) for now in (0, 1, 2)] == [True, True, False]
-
-
-def test_the_budget_forgets_crashes_older_than_the_period() -> None:
-    budget = RestartBudget(1, 10)
-    assert [budget.allows(now) for now in (0, 11, 22, 23)] == [True, True, True, False]
-
-
-def test_the_backoff_doubles_to_its_bound_and_begins_anew_after_health() -> None:
-    backoff = Backoff(0.1, 0.5)
-    assert [backoff.after(0) for _ in range(4)] == [0.1, 0.2, 0.4, 0.5]
-    assert backoff.after(10) == 0.1
-
-
 async def test_children_start_in_order_and_stop_in_reverse(nursery: trio.Nursery) -> None:
     record: list[str] = []
     actors = [Actor(name, record) for name in "abc"]
-    supervisor = Supervisor([ChildSpec(a.name, a.run) for a in actors], Limits())
+    supervisor = Supervisor([ChildSpec(a.name, a.run) for a in actors], SupervisorConfig())
     await nursery.start(supervisor.run)
     assert record == ["a starts", "b starts", "c starts"]
     await supervisor.stop(10)
@@ -73,7 +48,7 @@ async def test_a_crash_restarts_its_child_after_the_backoff_and_leaves_siblings_
 ) -> None:
     record: list[str] = []
     one, two = Actor("one", record), Actor("two", record)
-    supervisor = Supervisor([ChildSpec("one", one.run), ChildSpec("two", two.run)], Limits())
+    supervisor = Supervisor([ChildSpec("one", one.run), ChildSpec("two", two.run)], SupervisorConfig())
     await nursery.start(supervisor.run)
     began = trio.current_time()
     one.crash.set()
@@ -91,7 +66,7 @@ async def test_a_kill_restarts_at_once_and_is_not_counted(
 ) -> None:
     actor = Actor("one", [])
     causes: list[tuple[str, str]] = []
-    supervisor = Supervisor([ChildSpec("one", actor.run)], Limits(max_restarts=0), lambda *what: causes.append(what))
+    supervisor = Supervisor([ChildSpec("one", actor.run)], SupervisorConfig(max_restarts=0), lambda *what: causes.append(what))
     await nursery.start(supervisor.run)
     began = trio.current_time()
     for born in range(2, 30):
@@ -105,7 +80,7 @@ async def test_a_kill_restarts_at_once_and_is_not_counted(
 
 async def test_a_kill_cuts_a_backoff_short(nursery: trio.Nursery, autojump_clock: trio.testing.MockClock) -> None:
     actor = Actor("one", [])
-    supervisor = Supervisor([ChildSpec("one", actor.run)], Limits(backoff_initial_secs=100, backoff_max_secs=100))
+    supervisor = Supervisor([ChildSpec("one", actor.run)], SupervisorConfig(backoff_initial_secs=100, backoff_max_secs=100))
     await nursery.start(supervisor.run)
     actor.crash.set()
     await trio.testing.wait_all_tasks_blocked()
@@ -124,7 +99,7 @@ def test_one_crash_too_many_gives_up(autojump_clock: trio.testing.MockClock) -> 
 
     async def main() -> None:
         with pytest.raises(GaveUp, match="ValueError: again"):
-            await Supervisor([ChildSpec("one", crash)], Limits(max_restarts=3)).run()
+            await Supervisor([ChildSpec("one", crash)], SupervisorConfig(max_restarts=3)).run()
 
     trio.run(main, clock=autojump_clock)
 
@@ -134,7 +109,7 @@ async def test_a_first_start_that_fails_is_the_boots_failure() -> None:
         raise OSError("port is taken")
 
     with pytest.RaisesGroup(pytest.RaisesExc(OSError, match="port is taken"), flatten_subgroups=True):
-        await Supervisor([ChildSpec("server", refuse)], Limits()).run()
+        await Supervisor([ChildSpec("server", refuse)], SupervisorConfig()).run()
 
 
 async def test_a_transient_child_that_returns_is_not_restarted() -> None:
@@ -145,7 +120,7 @@ async def test_a_transient_child_that_returns_is_not_restarted() -> None:
         task_status.started()
         await trio.lowlevel.checkpoint()
 
-    await Supervisor([ChildSpec("job", once, restart="transient")], Limits()).run()
+    await Supervisor([ChildSpec("job", once, restart="transient")], SupervisorConfig()).run()
     assert births == [1]
 
 
@@ -163,7 +138,7 @@ async def test_a_crash_inside_an_actors_own_nursery_is_a_crash_like_any_other(
             if len(births) == 1:
                 raise KeyError("inside")
 
-    supervisor = Supervisor([ChildSpec("one", grouped)], Limits())
+    supervisor = Supervisor([ChildSpec("one", grouped)], SupervisorConfig())
     await nursery.start(supervisor.run)
     while len(births) < 2:
         await trio.sleep(0.01)
@@ -183,7 +158,7 @@ async def test_stop_asks_a_child_that_can_drain_and_waits_for_it(
         await trio.sleep(3)
         record.append("drained")
 
-    supervisor = Supervisor([ChildSpec("one", drain, drain=asked.set)], Limits())
+    supervisor = Supervisor([ChildSpec("one", drain, drain=asked.set)], SupervisorConfig())
     await nursery.start(supervisor.run)
     await supervisor.stop(10)
     assert record == ["drained"]
@@ -192,7 +167,7 @@ async def test_stop_asks_a_child_that_can_drain_and_waits_for_it(
 async def test_stop_cancels_what_drains_longer_than_the_grace(
     nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
 ) -> None:
-    supervisor = Supervisor([ChildSpec("one", _never_ends, drain=lambda: None)], Limits())
+    supervisor = Supervisor([ChildSpec("one", _never_ends, drain=lambda: None)], SupervisorConfig())
     await nursery.start(supervisor.run)
     began = trio.current_time()
     await supervisor.stop(5)
@@ -214,7 +189,7 @@ async def test_an_actor_that_holds_work_and_makes_no_progress_is_killed_and_coun
         with effort():
             await trio.sleep_forever()
 
-    supervisor = Supervisor([ChildSpec("stuck", stuck)], Limits(progress_secs=40), lambda name, cause: record.append(cause))
+    supervisor = Supervisor([ChildSpec("stuck", stuck)], SupervisorConfig(progress_secs=40), lambda name, cause: record.append(cause))
     with trio.move_on_after(70):
         await supervisor.run()
     child = supervisor.children["stuck"]
@@ -233,6 +208,6 @@ async def test_retries_waits_for_others_and_idleness_are_no_stall(autojump_clock
                 await trio.sleep(1000)
         await trio.sleep(1000)
 
-    supervisor = Supervisor([ChildSpec("patient", patient, restart="transient")], Limits(progress_secs=40))
+    supervisor = Supervisor([ChildSpec("patient", patient, restart="transient")], SupervisorConfig(progress_secs=40))
     await supervisor.run()
     assert supervisor.children["patient"].restarts == 0

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 import trio
 
 from actors.config import Config, load
@@ -17,6 +18,12 @@ from actors.store import schema
 from actors.system import System
 
 PATIENCE_SECS = 30
+Mode = dict[str, Any]
+LOGS: Mode = {"chain": "confirm_secs = 0.3"}
+HEADS: Mode = {"chain": 'confirm_secs = 0.3\nfollow = "heads"'}
+POLLING: Mode = {"ws": False, "chain": "poll_interval_secs = 0.1"}
+BY_NAME = {"logs": LOGS, "heads": HEADS, "polling": POLLING}
+MODES = pytest.mark.parametrize("mode", list(BY_NAME.values()), ids=list(BY_NAME))
 BASE = """
 [database]
 url = "{database}"
@@ -106,3 +113,8 @@ async def running(world: World, sweep: bool = True) -> AsyncIterator[System]:
             await nursery.start(service)
             yield system
             stop.set()
+
+
+async def followed(world: World) -> None:
+    """The first checkpoint is there."""
+    await eventually(lambda: world.marks() is not None, "the first checkpoint")

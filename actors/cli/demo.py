@@ -23,6 +23,7 @@ from actors import log as logs
 from actors.cli.run import first
 from actors.config import load
 from actors.evm.http import HttpClient
+from actors.sandbox import judge
 from actors.sandbox.anvil import Anvil
 from actors.sandbox.postgres import PrivatePostgres
 from actors.sandbox.town import Town
@@ -88,20 +89,11 @@ async def traffic(demo: Demo) -> None:
             await demo.stop_traffic.wait()
 
 
-def _counts(database: str) -> tuple[int, int, int]:
-    with psycopg.connect(database) as conn:
-        row = conn.execute(
-            "SELECT count(*), count(*) FILTER (WHERE updated_at > '1970-01-02'), coalesce(max(blocknumber), 0) FROM eth_wallet_balances"
-        ).fetchone()
-    assert row is not None
-    return row[0], row[1], row[2]
-
-
 async def show(demo: Demo) -> None:
     """One line every other second: what moves, and whether the actors live."""
     began = trio.current_time()
     while True:
-        rows, fresh, newest = await trio.to_thread.run_sync(_counts, demo.database)
+        rows, fresh, newest = await trio.to_thread.run_sync(judge.counts, demo.database)
         view = next(iter(demo.system.view.assets.values()))
         children = demo.system.supervisor.children.values()
         running = sum(child.state == "running" for child in children)
@@ -118,19 +110,12 @@ async def _caught_up(demo: Demo) -> bool:
     head = demo.town.block()
     with trio.move_on_after(CATCH_UP_SECS):
         while True:
-            marks = await trio.to_thread.run_sync(_marks, demo.database)
-            _, fresh, _ = counts = await trio.to_thread.run_sync(_counts, demo.database)
+            marks = await trio.to_thread.run_sync(judge.closed, demo.database)
+            _, fresh, _ = counts = await trio.to_thread.run_sync(judge.counts, demo.database)
             if marks >= head and (demo.args.no_sweep or fresh == counts[0]):
                 return True
             await trio.sleep(0.2)
     return False
-
-
-def _marks(database: str) -> int:
-    with psycopg.connect(database) as conn:
-        row = conn.execute("SELECT coalesce(min(last_block), 0) FROM eth_indexer_checkpoints").fetchone()
-    assert row is not None
-    return int(row[0])
 
 
 async def ends(demo: Demo, signals: object) -> None:
@@ -177,28 +162,6 @@ async def _beside(demo: Demo, *, task_status: trio.TaskStatus[trio.CancelScope])
         task_status.started(nursery.cancel_scope)
 
 
-def compare(demo: Demo) -> list[str]:
-    """Every row against the chain, and every row's block against the logs. One line a difference."""
-    head, wrong = demo.town.block(), []
-    touched = demo.town.last_events(demo.town.started_at)
-    with psycopg.connect(demo.database) as conn:
-        rows = conn.execute("SELECT wallet, balance, blocknumber FROM eth_wallet_balances").fetchall()
-    have = {wallet: (int(balance), block) for wallet, balance, block in rows}
-    truth = demo.town.truths([bytes.fromhex(wallet[2:]) for wallet in have], head)
-    for wallet, (balance, _) in have.items():
-        expected = truth[bytes.fromhex(wallet[2:])]
-        if balance != expected:
-            wrong.append(f"{wallet}: the row says {balance}, the chain says {expected}")
-    for raw, block in touched.items():
-        wallet = "0x" + raw.hex()
-        if wallet not in have:
-            wrong.append(f"{wallet}: touched in block {block}, no row")
-        elif have[wallet][1] != block:
-            wrong.append(f"{wallet}: last log in block {block}, the row says {have[wallet][1]}")
-    say(f"compared {len(have)} rows with the chain at block {head}, {len(touched)} of them touched: {len(wrong)} differ")
-    return wrong
-
-
 def _seed(database: str, wallets: list[bytes]) -> None:
     with psycopg.connect(database) as conn, conn.cursor() as cursor:
         cursor.executemany(
@@ -226,10 +189,11 @@ def _verdict(demo: Demo, code: int) -> int:
     say(f"restarts: {kills}")
     if demo.args.for_secs is None:
         return code
-    wrong = compare(demo)
-    for line in wrong[:20]:
+    found = judge.compare(demo.database, demo.town)
+    say(f"compared {found.rows} rows with the chain at block {found.head}, {found.touched} of them touched: {len(found.differences)} differ")
+    for line in found.differences[:20]:
         say("  " + line)
-    return 1 if wrong else code
+    return 1 if found.differences else code
 
 
 def main(args: argparse.Namespace) -> int:

@@ -6,12 +6,15 @@ no remembered blocks yet.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import TypeVar
 
 from actors.config import AssetConfig
 from actors.messages import Marks
 from actors.store import checkpoint
 from actors.store.postgres import Conn
+
+T = TypeVar("T")
 
 
 def load_marks(conn: Conn, names: Iterable[str], assets: Mapping[str, AssetConfig]) -> dict[str, Marks]:
@@ -43,6 +46,16 @@ def check_not_overtaken(conn: Conn, marks: Mapping[str, Marks], assets: Mapping[
     """
     if marks and load_marks(conn, marks, assets) != marks:
         raise Overtaken
+
+
+def until_not_overtaken(conn: Conn, attempt: Callable[[], T]) -> T:
+    """What the attempt returns, in one transaction of its own; another one for as long as it is overtaken."""
+    while True:
+        try:
+            with conn.transaction():
+                return attempt()
+        except Overtaken:
+            continue
 
 
 def is_closed(marks: Marks | None, block: int) -> bool:

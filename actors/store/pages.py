@@ -17,13 +17,11 @@ from actors.config import AssetConfig
 from actors.messages import PageReading, PageResult
 from actors.store import chain
 from actors.store.holders import SAFE_TIME, is_wallet
-from actors.store.marks import Overtaken, check_not_overtaken, is_closed, load_marks
+from actors.store.marks import check_not_overtaken, is_closed, load_marks, until_not_overtaken
 from actors.store.names import table
 from actors.store.postgres import Conn
+from actors.store.rows import NEWER, READ_AT, lock_named
 
-# The database's local time at which the values were asked for.
-READ_AT = sql.SQL("(clock_timestamp() - make_interval(secs => %(age)s))::timestamp")
-NEWER = sql.SQL("(h.read_block is null or %(block)s >= h.read_block)")
 INPUT = sql.SQL('(select * from unnest(%(wallets)s::text[], %(balances)s::numeric[]) r(wallet, balance) order by r.wallet collate "C") r')
 UPSERT = sql.SQL(
     """
@@ -50,7 +48,6 @@ UPDATE = sql.SQL(
     select count(*) filter (where read_block = %(block)s) from w
     """
 )
-LOCK = sql.SQL('select 1 from {} where wallet = any(%s::text[]) order by wallet collate "C" for no key update')
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +96,7 @@ def oldest_page(
 
 def write_page(conn: Conn, reading: PageReading, assets: Mapping[str, AssetConfig], now: float) -> PageResult:
     """Write a page's sums in one transaction, or refuse all of them as `write.write` would; `now` is the monotonic time, for their age."""
-    while True:
-        try:
-            with conn.transaction():
-                return _page(conn, reading, assets, now)
-        except Overtaken:
-            continue
+    return until_not_overtaken(conn, lambda: _page(conn, reading, assets, now))
 
 
 def _page(conn: Conn, reading: PageReading, assets: Mapping[str, AssetConfig], now: float) -> PageResult:
@@ -131,8 +123,9 @@ def _write(conn: Conn, asset: AssetConfig, reading: PageReading, now: float) -> 
     }
     statement = UPSERT
     if asset.track == "table":
-        conn.execute(LOCK.format(table(asset.table)), [values["wallets"]])
+        lock_named(conn, asset, values["wallets"])
         statement = UPDATE
-    query = statement.format(table=table(asset.table), read_at=READ_AT, newer=NEWER, input=INPUT)
+    read_at, newer = READ_AT.format(sql.Placeholder("age")), NEWER.format(sql.Placeholder("block"))
+    query = statement.format(table=table(asset.table), read_at=read_at, newer=newer, input=INPUT)
     row = conn.execute(query, values).fetchone()
     return int(row[0]) if row else 0

@@ -19,9 +19,11 @@ from actors.store.holders import SAFE_TIME
 from actors.store.names import table
 from actors.store.postgres import Conn
 
-# The database's local time at which the value was asked for; the clock's and not the transaction's, which may
-# have waited.
-READ_AT = sql.SQL("(clock_timestamp() - make_interval(secs => r.age))::timestamp")
+# The database's local time at which a value of that age was asked for; the clock's and not the transaction's,
+# which may have waited.
+READ_AT = sql.SQL("(clock_timestamp() - make_interval(secs => {}))::timestamp")
+# Whether a reading at that block is not older than the row.
+NEWER = sql.SQL("(h.read_block is null or {} >= h.read_block)")
 INPUT = sql.SQL(
     "unnest(%(wallet)s::text[], %(balance)s::numeric[], %(block)s::bigint[], %(event)s::bigint[], %(age)s::float8[], "
     "%(fork)s::bigint[], %(was_block)s::bigint[], %(was_at)s::timestamp[]) "
@@ -39,7 +41,6 @@ UPSERT = sql.SQL(
     returning h.wallet, h.read_block
     """
 )
-NEWER = sql.SQL("(h.read_block is null or excluded.read_block >= h.read_block)")
 UPDATE = sql.SQL(
     """
     update {table} h set
@@ -51,9 +52,9 @@ UPDATE = sql.SQL(
     returning h.wallet, h.read_block
     """
 )
-NEWER_OR_REPAIR = sql.SQL(
-    "(h.read_block is null or r.block >= h.read_block or (h.read_block = r.was_block and {} = r.was_at))"
-).format(SAFE_TIME)
+NEWER_OR_REPAIR = sql.SQL("({newer} or (h.read_block = r.was_block and {time} = r.was_at))").format(
+    newer=NEWER.format(sql.SQL("r.block")), time=SAFE_TIME
+)
 COVER = sql.SQL(
     """
     update {table} h set
@@ -77,7 +78,7 @@ def write_readings(conn: Conn, asset: AssetConfig, readings: Sequence[Reading], 
         if asset.track != "table":  # a row that was deleted before its repair is a wallet like any other
             plain |= {wallet: r for wallet, r in others.items() if text(wallet) not in blocks}
     if plain:
-        blocks |= _execute(conn, asset, UPSERT, NEWER, list(plain.values()), now)
+        blocks |= _execute(conn, asset, UPSERT, NEWER.format(sql.SQL("excluded.read_block")), list(plain.values()), now)
     # A value was stored where, and only where, the row now names the reading's block.
     return frozenset(r.touch.wallet for r in readings if blocks.get(text(r.touch.wallet)) == r.block)
 
@@ -91,7 +92,7 @@ def _execute(
     now: float,
 ) -> dict[str, int | None]:
     """The rows that the statement reached, with their `read_block` now."""
-    query = statement.format(table=table(asset.table), input=INPUT, read_at=READ_AT, moves=moves)
+    query = statement.format(table=table(asset.table), input=INPUT, read_at=READ_AT.format(sql.SQL("r.age")), moves=moves)
     return dict(conn.execute(query, _columns(sorted(readings, key=lambda r: r.touch.wallet), now)).fetchall())
 
 
@@ -157,5 +158,10 @@ def _moves_blocknumber(touch: Touch) -> bool:
 
 def lock(conn: Conn, asset: AssetConfig, wallets: Sequence[bytes]) -> None:
     """Lock rows in wallet order, since an UPDATE takes them in any; two writers would wait for each other."""
+    lock_named(conn, asset, literal(text(w) for w in sorted(wallets)))
+
+
+def lock_named(conn: Conn, asset: AssetConfig, wallets: str) -> None:
+    """As `lock`, of wallets in an array literal."""
     query = sql.SQL('select 1 from {} where wallet = any(%s::text[]) order by wallet collate "C" for no key update')
-    conn.execute(query.format(table(asset.table)), [literal(text(w) for w in sorted(wallets))])
+    conn.execute(query.format(table(asset.table)), [wallets])

@@ -14,7 +14,7 @@ from typing import TypeVar
 from actors.config import AssetConfig
 from actors.messages import Covered, Failed, Marks, Move, Raised, Reading, Touch, WriteBatch, WriteResult
 from actors.store import chain, checkpoint, set_aside
-from actors.store.marks import Overtaken, check_not_overtaken, is_closed, load_marks
+from actors.store.marks import check_not_overtaken, is_closed, load_marks, until_not_overtaken
 from actors.store.postgres import Conn
 from actors.store.rows import lock, lower_unrepaired, write_covered, write_readings
 
@@ -23,12 +23,7 @@ O = TypeVar("O", Reading, Covered, Failed, Raised)  # noqa: E741  # an outcome
 
 def write(conn: Conn, batch: WriteBatch, assets: Mapping[str, AssetConfig]) -> WriteResult:
     """Write a batch, less the outcomes of an older branch, and make the moves that still hold."""
-    while True:
-        try:
-            with conn.transaction():
-                return _Write(conn, batch, assets).run()
-        except Overtaken:
-            continue
+    return until_not_overtaken(conn, lambda: _Write(conn, batch, assets).run())
 
 
 class _Write:

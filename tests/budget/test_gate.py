@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pytest
 import trio
 import trio.testing
@@ -14,6 +12,7 @@ from actors.budget.month import DAY, MonthSpent
 from actors.budget.prices import Prices
 from actors.budget.spender import spend_as
 from actors.budget.tally import Spent
+from actors.config import SupervisorConfig
 from actors.progress import Efforts, account_to, effort
 from actors.supervisor import ChildSpec, Supervisor
 
@@ -170,7 +169,7 @@ async def test_who_spends_is_the_actor_by_its_kind_and_so_are_its_tasks() -> Non
             nursery.start_soon(counted.pay, ["eth_getLogs", "eth_made_up"])
             nursery.start_soon(counted.pay, ["eth_call"])
 
-    supervisor = Supervisor([ChildSpec("subscriber:town", actor, restart="transient")], Limits())
+    supervisor = Supervisor([ChildSpec("subscriber:town", actor, restart="transient")], SupervisorConfig())
     await supervisor.run()
     assert sorted(seen) == [("subscriber", "eth_call", 26), ("subscriber", "eth_getLogs", 10), ("subscriber", "other", 10)]
 
@@ -195,12 +194,3 @@ async def test_what_is_shown_of_it_is_json_and_says_why_the_sweep_waits(autojump
     assert (shown["window_units"], shown["month_units"], shown["month_cap"]) == (2600, 5600, 1_000_000)
     assert shown["sweep_waits_for"] == "window"
     assert shown["units_per_sec"] == shown["learned_units_per_sec"] == 182
-
-
-@dataclass(frozen=True)
-class Limits:
-    max_restarts: int = 10
-    within_secs: float = 60
-    backoff_initial_secs: float = 0.1
-    backoff_max_secs: float = 5
-    progress_secs: float = 90

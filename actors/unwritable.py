@@ -1,0 +1,24 @@
+"""Rows that take no value: what Postgres says of them is the row's fault alone, and the wallet is set aside with it."""
+
+from __future__ import annotations
+
+import psycopg
+
+from actors.log import get_logger
+from actors.messages import Failed, Touch
+
+# A value that a column cannot hold, a constraint, another program's trigger, a limit such as an index row's size.
+ONE_ROWS_FAULT = (
+    psycopg.DataError,
+    psycopg.IntegrityError,
+    psycopg.errors.RaiseException,
+    psycopg.errors.ProgramLimitExceeded,
+)
+log = get_logger("writer")
+
+
+def unwritable(touch: Touch, branch: int, error: psycopg.Error) -> Failed:
+    """What becomes of a touch whose row cannot be written, once its write has failed alone."""
+    reason = str(error).splitlines()[0]
+    log.error("row cannot be written", asset=touch.asset, wallet="0x" + touch.wallet.hex(), reason=reason)
+    return Failed(touch, f"cannot be written: {reason}", branch)

@@ -1,0 +1,61 @@
+"""Pages that are written whole, less the rows that take no value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import psycopg
+import trio
+
+from actors.errand import ErrandBook
+from actors.mailbox import Lane
+from actors.messages import Failed, Outcome, PageReading, PageResult
+from actors.metrics import Metrics
+from actors.page_writer import PageWriter, halves
+
+NAMES = ["0x" + bytes([number]).hex() * 20 for number in range(1, 6)]
+
+
+class NarrowStore:
+    """Takes no balance of three digits."""
+
+    async def patiently(self, fn: Callable[..., Any], reading: PageReading, *args: Any) -> PageResult:
+        await trio.lowlevel.checkpoint()
+        if any(len(balance) > 2 for balance in reading.balances.split(",")):
+            raise psycopg.errors.NumericValueOutOfRange("numeric field overflow\nDETAIL: of digits")
+        return PageResult(reading.count, 0, None)
+
+
+def page_reading(book: ErrandBook, *balances: int) -> PageReading:
+    errand = book.register_page("c", "T", ",".join(NAMES), len(NAMES))
+    (page,) = errand.pages.values()
+    return PageReading(page, page.wallets, ",".join(map(str, balances)), page.count, 9, bytes(32), 0, 0.0)
+
+
+def test_the_halves_of_a_page_hold_each_of_its_wallets_once() -> None:
+    parts = halves(page_reading(ErrandBook(), 1, 2, 3, 4, 5))
+    assert [(part.wallets.split(","), part.balances, part.count) for part in parts] == [
+        (NAMES[:2], "1,2", 2),
+        (NAMES[2:], "3,4,5", 3),
+    ]
+
+
+async def test_a_row_that_takes_no_value_is_set_aside_and_the_others_of_its_page_are_written() -> None:
+    book, lane, failed = ErrandBook(), Lane[PageReading](1), list[Outcome]()
+
+    async def commit(store: object, outcomes: Sequence[Outcome]) -> None:
+        await trio.lowlevel.checkpoint()
+        failed.extend(outcomes)
+
+    ports: Any = SimpleNamespace(assets={}, metrics=Metrics(), catch_up=lambda branch: None)
+    store: Any = NarrowStore()
+    assert lane.offer(page_reading(book, 1, 2, 300, 4, 5))
+    lane.close()
+    await PageWriter(lane, store, {"T": ports}, book, commit).run()
+    (one,) = failed
+    assert isinstance(one, Failed)
+    assert (one.touch.wallet.hex(), one.error) == (NAMES[2][2:], "cannot be written: numeric field overflow")
+    assert ports.metrics.rows_written.labels("T")._value.get() == 4
+    assert (book.count(), lane.held) == (0, [])

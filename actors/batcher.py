@@ -6,6 +6,7 @@ On crash or kill: the hand lives on; what was flying is asked for again. On drai
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
@@ -219,9 +220,8 @@ class Batcher:
         answer = await self._pinned(endpoint, pin, partial(ports.reader.read, endpoint, pin, plan, batch.wide))
         self._accepted(endpoint, batch, asked, answer.gas)
         outcomes, alone = sort(batch, answer.values, asked)
-        for outcome in outcomes:
-            if isinstance(outcome, Reading):
-                ports.metrics.readings.labels(outcome.touch.asset).inc()
+        for name, count in Counter(outcome.touch.asset for outcome in outcomes if isinstance(outcome, Reading)).items():
+            ports.metrics.readings.labels(name).inc(count)
         await self._pass_on(batch, outcomes, alone, answer.marked)
 
     def _accepted(self, endpoint: Endpoint, batch: Batch, asked: Asked, gas: Gas | None) -> None:

@@ -7,7 +7,7 @@ first item is sent; it holds wallets, not counts, so a redelivery finishes nothi
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -62,7 +62,8 @@ class ErrandBook:
     def register(self, kind: Kind, chain: str, asset: str, items: Iterable[Item], move: Move | None = None) -> Errand:
         """Open an errand over the items, each named in it with its block; the move's errand id is filled in."""
         number = next(self._ids)
-        own = [_with_errand(item, number) for item in items]
+        only = frozenset({number})
+        own = [_waited_for_by(item, only) for item in items]
         pending = {key_of(item): item for item in own}
         errand = Errand(number, kind, asset, chain, pending, len(pending))
         errand.move = None if move is None else replace(move, errand=number)
@@ -122,13 +123,10 @@ class ErrandBook:
         found.updated += updated
         self._end_if_done(found)
 
-    def endable(self, finishing: Collection[tuple[int, Key]]) -> list[Move]:
-        """The moves of the closings that end once `finishing` (errand and wallet) is done, oldest first."""
-        doing: dict[int, set[Key]] = {}
-        for errand, key in finishing:
-            doing.setdefault(errand, set()).add(key)
+    def endable(self, finishing: Mapping[int, Set[Key]]) -> list[Move]:
+        """The moves of the closings that end once `finishing` (the wallets of each errand) is done, oldest first."""
         return [
-            e.move for e in self._open.values() if e.move is not None and e.pending.keys() <= doing.get(e.id, frozenset())
+            e.move for e in self._open.values() if e.move is not None and e.pending.keys() <= finishing.get(e.id, frozenset())
         ]
 
     def is_open(self, errand: int) -> bool:
@@ -154,6 +152,7 @@ class ErrandBook:
         return touches, rest if errand.pending or errand.pages else [Settle(errand.id)]
 
 
-def _with_errand(item: Item, number: int) -> Item:
-    touch = replace(touch_of(item), errands=frozenset({number}))
-    return touch if isinstance(item, Touch) else replace(item, touch=touch)
+def _waited_for_by(item: Item, errands: frozenset[int]) -> Item:
+    if isinstance(item, Touch):
+        return item.waited_for_by(errands)
+    return replace(item, touch=item.touch.waited_for_by(errands))

@@ -30,7 +30,8 @@ from actors.restarts import Backoff
 from actors.view import AssetView, ChainView, ServiceView
 
 T = TypeVar("T")
-CHUNK = 200
+TOUCHES_AT_ONCE = 5000  # the hand takes a message whole: a block's touches come to be one call
+OUTCOMES_AT_ONCE = 200
 log = get_logger("ports")
 
 
@@ -123,14 +124,14 @@ class ChainPorts:
             with self.touches.lane(live).inlet() as inlet:
                 for page in list(errand.pages.values()):
                     await inlet.send(page)
-                for chunk in chunks(touches):
+                for chunk in chunks(touches, TOUCHES_AT_ONCE):
                     await inlet.send(tuple(chunk))
             with self.readings.lane(live).inlet() as outlet:
-                for outcomes in chunks(rest):
+                for outcomes in chunks(rest, OUTCOMES_AT_ONCE):
                     await outlet.send(tuple(outcomes))
             await errand.done.wait()
 
 
-def chunks(items: Sequence[T]) -> list[Sequence[T]]:
+def chunks(items: Sequence[T], most: int) -> list[Sequence[T]]:
     """The items in messages of a bounded size."""
-    return [items[at : at + CHUNK] for at in range(0, len(items), CHUNK)]
+    return [items[at : at + most] for at in range(0, len(items), most)]

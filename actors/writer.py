@@ -8,6 +8,7 @@ waits, and the mailboxes fill up behind it. On drain: it ends when both lanes ar
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -74,7 +75,7 @@ class Writer:
         except ONE_ROWS_FAULT as error:
             await self._isolate(store, outcomes, error)
         # Two lanes may each have finished a part of one closing, neither of them the last: its move is then still to be made.
-        while moves := self._free(self._book.endable(())):
+        while moves := self._free(self._book.endable({})):
             self._settle(await self._run(store, WriteBatch(moves=moves)), [])
 
     def _free(self, moves: Iterable[Move]) -> tuple[Move, ...]:
@@ -133,8 +134,8 @@ class Writer:
         for number in result.dropped:
             log.warning("checkpoint was moved by someone else or by a reorg: closing is dropped")
             self._book.drop(number)
-        for asset, _ in result.updated:
-            self._chain_of[asset].metrics.rows_written.labels(asset).inc()
+        for asset, count in Counter(asset for asset, _ in result.updated).items():
+            self._chain_of[asset].metrics.rows_written.labels(asset).inc(count)
 
     def _again(self, touch: Touch) -> Touch:
         """A refused touch as it is read again. The event of one that nobody waits for may be orphaned: a closing finds it, or not."""
@@ -148,16 +149,16 @@ def one_branch_each(outcomes: Sequence[Outcome]) -> list[Sequence[Outcome]]:
 
     Of two readings of different branches neither serves the other's touch: the older one is refused, and its wallet read again.
     """
-    branches: dict[Key, set[int]] = {}
-    for outcome in outcomes:
-        if isinstance(outcome, Reading):
-            branches.setdefault(key_of(outcome.touch), set()).add(outcome.branch)
-    if all(len(found) == 1 for found in branches.values()):
+    readings = [outcome for outcome in outcomes if isinstance(outcome, Reading)]
+    if len({reading.branch for reading in readings}) <= 1:
         return [outcomes]
+    branches: dict[Key, set[int]] = {}
+    for reading in readings:
+        branches.setdefault(key_of(reading.touch), set()).add(reading.branch)
     newest = {key: max(found) for key, found in branches.items()}
-    old = [o for o in outcomes if isinstance(o, Reading) and o.branch < newest[key_of(o.touch)]]
+    old = [reading for reading in readings if reading.branch < newest[key_of(reading.touch)]]
     dated = set(map(id, old))
-    return [[o for o in outcomes if id(o) not in dated], old]
+    return [part for part in ([o for o in outcomes if id(o) not in dated], old) if part]
 
 
 def batch_of(outcomes: Sequence[Outcome], book: ErrandBook) -> WriteBatch:
@@ -166,10 +167,14 @@ def batch_of(outcomes: Sequence[Outcome], book: ErrandBook) -> WriteBatch:
     for outcome in outcomes:
         if isinstance(outcome, Reading):
             key = key_of(outcome.touch)
-            outcome = replace(outcome, touch=_still_meant(outcome.touch, outcome.branch, book))
+            meant = _still_meant(outcome.touch, outcome.branch, book)
+            outcome = outcome if meant is outcome.touch else replace(outcome, touch=meant)
             readings[key] = _newer(readings[key], outcome) if key in readings else outcome
-    finishing = {(number, key_of(o.touch)) for o in outcomes if not isinstance(o, Settle) for number in o.touch.errands}
-    moves: list[Move] = book.endable(finishing)
+    finishing: dict[int, set[Key]] = {}
+    for outcome in outcomes:
+        if not isinstance(outcome, Settle):
+            for number in outcome.touch.errands:
+                finishing.setdefault(number, set()).add(key_of(outcome.touch))
     return WriteBatch(
         readings=tuple(readings.values()),
         covered=tuple(o for o in outcomes if isinstance(o, Covered)),
@@ -177,7 +182,7 @@ def batch_of(outcomes: Sequence[Outcome], book: ErrandBook) -> WriteBatch:
             replace(o, touch=_still_meant(o.touch, o.branch, book)) for o in outcomes if isinstance(o, Failed)
         ),
         raised=tuple(o for o in outcomes if isinstance(o, Raised)),
-        moves=tuple(moves),
+        moves=tuple(book.endable(finishing)),
     )
 
 

@@ -33,23 +33,23 @@ def test_a_closing_does_not_end_before_its_move_is_committed() -> None:
     errand = book.register("closing", "c", "T", [A], MOVE)
     book.finish(errand.id, key_of(A), True)
     assert not errand.done.is_set()
-    assert [move.errand for move in book.endable(())] == [errand.id]
+    assert [move.errand for move in book.endable({})] == [errand.id]
     book.end(errand.id)
     assert errand.done.is_set()
-    assert book.endable(()) == []
+    assert book.endable({}) == []
 
 
 def test_a_closing_is_endable_in_the_transaction_that_finishes_its_last_wallets() -> None:
     book = ErrandBook()
     errand = book.register("closing", "c", "T", [A, B], MOVE)
-    assert book.endable({(errand.id, key_of(A))}) == []
-    assert [m.errand for m in book.endable({(errand.id, key_of(A)), (errand.id, key_of(B))})] == [errand.id]
+    assert book.endable({errand.id: {key_of(A)}}) == []
+    assert [m.errand for m in book.endable({errand.id: {key_of(A), key_of(B)}})] == [errand.id]
 
 
 def test_closings_end_oldest_first() -> None:
     book = ErrandBook()
     ids = [book.register("closing", "c", "T", [], MOVE).id for _ in range(3)]
-    assert [move.errand for move in book.endable(())] == ids
+    assert [move.errand for move in book.endable({})] == ids
 
 
 def test_only_what_is_unfinished_is_sent_again_and_each_to_its_own_mailbox() -> None:

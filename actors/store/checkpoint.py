@@ -41,9 +41,12 @@ def create(conn: Conn, chain: str, name: str, number: int, block_hash: bytes | N
             remember(conn, chain, [(number, block_hash)])
 
 
-def lock(conn: Conn, names: Sequence[str]) -> None:
-    """Lock the checkpoints in one order for all, before they are moved in another."""
-    conn.execute("select 1 from eth_indexer_checkpoints where name = any(%s) order by name for update", [sorted(names)])
+def lock(conn: Conn, names: Sequence[str]) -> dict[str, Marks]:
+    """Lock the checkpoints in one order for all, before they are moved in another. The marks of those that have any."""
+    rows = conn.execute(
+        "select name, last_block, confirmed from eth_indexer_checkpoints where name = any(%s) order by name for update", [sorted(names)]
+    )
+    return {name: Marks(last_block, confirmed) for name, last_block, confirmed in rows if last_block is not None}
 
 
 def move(conn: Conn, name: str, expect: Marks, target: Marks) -> bool:

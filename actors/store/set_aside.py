@@ -74,6 +74,8 @@ def raise_block(conn: Conn, raised: Sequence[Raised], assets: Mapping[str, Asset
 
 def clear(conn: Conn, read: Sequence[tuple[str, bytes, int]]) -> list[Due]:
     """Free the wallets that were read at their stored block or later: (table, wallet, block of the reading). Those that were freed."""
+    if conn.execute("select 1 from trueup_set_aside limit 1").fetchone() is None:
+        return []  # as nearly always: the join would cost ten times as much
     rows = sorted(read)
     freed = conn.execute(
         """

@@ -135,8 +135,7 @@ class _Write:
         moves = sorted((move for move in self._batch.moves if move.errand not in waiting), key=lambda move: move.errand)
         if not moves:
             return ()
-        checkpoint.lock(self._conn, sorted({move.name for move in moves}))
-        stored = checkpoint.load_many(self._conn, sorted({move.name for move in moves}))
+        stored = checkpoint.lock(self._conn, sorted({move.name for move in moves}))
         moved: list[Move] = []
         for at, move in enumerate(moves):
             if self._branches[move.chain] != move.branch:
@@ -150,12 +149,17 @@ class _Write:
         return tuple(move.errand for move in moved)
 
     def _remember_closings(self, moved: Sequence[Move]) -> None:
+        """And forget the blocks that nobody needs any more, where `confirmed` has moved: what is above it is needed."""
         for name in sorted({move.chain for move in moved}):
-            for move in moved:
-                if move.chain == name and move.block_hash is not None:
+            own = [move for move in moved if move.chain == name]
+            for move in own:
+                if move.block_hash is not None:
                     chain.remember(self._conn, name, [(move.target.last_block, move.block_hash)], since=move.expect.last_block)
-            own = {asset.checkpoint for asset in self._assets.values() if asset.chain == name}
-            marks = checkpoint.load_many(self._conn, sorted(own)).values()
-            if marks:
-                oldest = min(m.last_block if m.confirmed is None else m.confirmed for m in marks)
-                chain.prune(self._conn, name, oldest)
+            if any(move.target.confirmed != move.expect.confirmed for move in own):
+                self._prune(name)
+
+    def _prune(self, name: str) -> None:
+        keys = {asset.checkpoint for asset in self._assets.values() if asset.chain == name}
+        marks = checkpoint.load_many(self._conn, sorted(keys)).values()
+        if marks:
+            chain.prune(self._conn, name, min(m.last_block if m.confirmed is None else m.confirmed for m in marks))

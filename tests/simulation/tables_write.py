@@ -198,7 +198,7 @@ class _Write:
         for move in moved:
             if move.block_hash is not None:
                 remember(self._c, move.chain, [(move.target.last_block, move.block_hash)], move.expect.last_block)
-        for chain in sorted({move.chain for move in moved}):
+        for chain in sorted({move.chain for move in moved if move.target.confirmed != move.expect.confirmed}):
             if (lowest := self._lowest(chain)) is not None:
                 prune(self._c, chain, lowest)
 

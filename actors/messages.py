@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -164,7 +165,8 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class WriteBatch:
-    """One transaction of the writer. Readings hold each (asset, wallet) at most once; `now` is the monotonic clock, for ages.
+    """One transaction of the writer. Readings hold each (asset, wallet) at most once; `clock` is the monotonic one, for ages, which is
+    read once the rows are written: Postgres may have been away in between.
     """
 
     readings: tuple[Reading, ...] = ()
@@ -172,7 +174,7 @@ class WriteBatch:
     failed: tuple[Failed, ...] = ()
     raised: tuple[Raised, ...] = ()
     moves: tuple[Move, ...] = ()
-    now: float = 0.0
+    clock: Callable[[], float] = field(default=float, compare=False)  # stopped at 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ import trio
 from actors.errand import ErrandBook
 from actors.mailbox import Lane
 from actors.messages import Outcome, PageReading, Touch
-from actors.ports import ChainPorts, Store
+from actors.ports import ChainPorts, Store, clock
 from actors.progress import effort
 from actors.store.pages import write_page
 from actors.unwritable import ONE_ROWS_FAULT, unwritable
@@ -62,7 +62,7 @@ class PageWriter:
         """
         ports = self._chain_of[reading.page.asset]
         try:
-            result = await self._store.patiently(write_page, reading, ports.assets, trio.current_time())
+            result = await self._store.patiently(write_page, reading, ports.assets, clock())
         except ONE_ROWS_FAULT as error:
             if reading.count == 1:
                 await self._commit(self._store, [unwritable(_only_touch(reading), reading.branch, error)])

@@ -35,6 +35,11 @@ OUTCOMES_AT_ONCE = 200
 log = get_logger("ports")
 
 
+def clock() -> Callable[[], float]:
+    """Trio's clock, which a unit of work may read from its thread."""
+    return trio.lowlevel.current_clock().current_time
+
+
 class Units(Protocol):
     """What runs units of work on the tables, as `store.postgres.Database` does: whole, or not at all."""
 

@@ -22,7 +22,7 @@ from actors.log import get_logger
 from actors.mailbox import Lane, Mailbox
 from actors.messages import Covered, Failed, Move, Outcome, PageReading, Raised, Reading, Settle, Touch, WriteBatch, WriteResult
 from actors.page_writer import PageWriter
-from actors.ports import ChainPorts, Store
+from actors.ports import ChainPorts, Store, clock
 from actors.progress import effort
 from actors.store.write import write
 from actors.unwritable import ONE_ROWS_FAULT, unwritable
@@ -94,7 +94,7 @@ class Writer:
         own = {move.errand for move in batch.moves}
         self._moving |= own
         try:
-            return await store.patiently(write, replace(batch, now=trio.current_time()), self._assets)
+            return await store.patiently(write, replace(batch, clock=clock()), self._assets)
         finally:
             self._moving -= own
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import psycopg
 import trio
+import trio.testing
 
 from actors.errand import ErrandBook
 from actors.mailbox import Lane
@@ -59,3 +61,29 @@ async def test_a_row_that_takes_no_value_is_set_aside_and_the_others_of_its_page
     assert (one.touch.wallet.hex(), one.error) == (NAMES[2][2:], "cannot be written: numeric field overflow")
     assert ports.metrics.rows_written.labels("T")._value.get() == 4
     assert (book.count(), lane.held) == (0, [])
+
+
+class AwayStore:
+    """Postgres is away for so many seconds of a unit's asking; `ages` are those of what it was then handed."""
+
+    def __init__(self, secs: float) -> None:
+        self._secs, self.ages = secs, list[float]()
+
+    async def patiently(self, fn: Callable[..., Any], reading: PageReading, assets: object, clock: Callable[[], float]) -> PageResult:
+        await trio.sleep(self._secs)
+        self.ages.append(clock() - reading.read_at)
+        return PageResult(reading.count, 0, None)
+
+
+async def test_a_page_that_waited_for_postgres_is_as_old_as_its_reading(autojump_clock: trio.testing.MockClock) -> None:
+    book, lane, store = ErrandBook(), Lane[PageReading](1), AwayStore(600)
+    ports: Any = SimpleNamespace(assets={}, metrics=Metrics(), catch_up=lambda branch: None)
+    assert lane.offer(replace(page_reading(book, 1, 2, 3, 4, 5), read_at=trio.current_time()))
+    lane.close()
+    as_any: Any = store
+    await PageWriter(lane, as_any, {"T": ports}, book, _no_outcome).run()
+    assert store.ages == [600.0]
+
+
+async def _no_outcome(store: object, outcomes: Sequence[Outcome]) -> None:
+    raise AssertionError(f"{outcomes} left their page")

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
+from types import SimpleNamespace
+from typing import Any
+
+import trio
+import trio.testing
 
 from actors.errand import ErrandBook
-from actors.messages import Covered, Marks, Move, Reading, Repair, Settle, Touch
-from actors.writer import batch_of, one_branch_each
+from actors.mailbox import Mailbox
+from actors.messages import Covered, Marks, Move, Outcome, Reading, Repair, Settle, Touch, WriteBatch, WriteResult
+from actors.writer import Writer, batch_of, one_branch_each
 
 A, B = Touch("T", b"\xaa" * 20, 5, 5), Touch("T", b"\xbb" * 20, 6, 6)
 MOVE = Move(0, "c", "cp", 0, Marks(4, 4), Marks(6, 4), None)
@@ -52,3 +58,20 @@ def test_a_late_copy_of_a_repair_lowers_nothing_any_more() -> None:
     assert batch_of([copy], book).readings[0].touch.repair is not None
     book.end(errand.id)
     assert batch_of([copy], book).readings[0].touch.repair is None
+
+
+async def test_a_reading_that_waited_for_postgres_is_as_old_as_it_is(autojump_clock: trio.testing.MockClock) -> None:
+    ages: list[float] = []
+
+    async def patiently(fn: object, batch: WriteBatch, assets: object) -> WriteResult:
+        await trio.sleep(600)
+        ages.extend(batch.clock() - one.read_at for one in batch.readings)
+        return WriteResult((), {}, {}, (), (), frozenset())
+
+    store: Any = SimpleNamespace(patiently=patiently)
+    mailbox: Mailbox[tuple[Outcome, ...]] = Mailbox("readings", 1)
+    assert mailbox.live.offer((replace(reading(A), read_at=trio.current_time()),))
+    mailbox.close()
+    async with trio.open_nursery() as nursery:
+        await nursery.start(Writer(mailbox, [], {True: store, False: store}, {}, ErrandBook()).run)
+    assert ages == [600.0]

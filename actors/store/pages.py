@@ -6,7 +6,7 @@ what all else does.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -22,6 +22,7 @@ from actors.store.names import table
 from actors.store.postgres import Conn
 from actors.store.rows import NEWER, READ_AT, lock_named
 
+Clock = Callable[[], float]
 INPUT = sql.SQL('(select * from unnest(%(wallets)s::text[], %(balances)s::numeric[]) r(wallet, balance) order by r.wallet collate "C") r')
 UPSERT = sql.SQL(
     """
@@ -94,12 +95,13 @@ def oldest_page(
     return None if row is None else Selected(*row)
 
 
-def write_page(conn: Conn, reading: PageReading, assets: Mapping[str, AssetConfig], now: float) -> PageResult:
-    """Write a page's sums in one transaction, or refuse all of them as `write.write` would; `now` is the monotonic time, for their age."""
-    return until_not_overtaken(conn, lambda: _page(conn, reading, assets, now))
+def write_page(conn: Conn, reading: PageReading, assets: Mapping[str, AssetConfig], clock: Clock) -> PageResult:
+    """Write a page's sums in one transaction, or refuse all of them as `write.write` would; `clock` is the
+    monotonic one, for their age."""
+    return until_not_overtaken(conn, lambda: _page(conn, reading, assets, clock))
 
 
-def _page(conn: Conn, reading: PageReading, assets: Mapping[str, AssetConfig], now: float) -> PageResult:
+def _page(conn: Conn, reading: PageReading, assets: Mapping[str, AssetConfig], clock: Clock) -> PageResult:
     asset = assets[reading.page.asset]
     branch = chain.share_branches(conn, [asset.chain])[asset.chain]
     found = load_marks(conn, [asset.name], assets)
@@ -108,7 +110,7 @@ def _page(conn: Conn, reading: PageReading, assets: Mapping[str, AssetConfig], n
     closed = None if marks is None else marks.last_block
     if reading.branch < branch or (is_closed(marks, reading.block) and chain.unknown(conn, asset.chain, [block])):
         return PageResult(None, branch, closed)
-    updated = _write(conn, asset, reading, now)
+    updated = _write(conn, asset, reading, clock())
     check_not_overtaken(conn, found, assets)
     chain.remember(conn, asset.chain, [block])
     return PageResult(updated, branch, closed)

@@ -19,8 +19,8 @@ from actors.store.holders import SAFE_TIME
 from actors.store.names import table
 from actors.store.postgres import Conn
 
-# The database's local time at which a value of that age was asked for; the clock's and not the transaction's,
-# which may have waited.
+# The database's local time at which a value of that age was asked for: both clocks are read when the statement is run, since the
+# transaction may have waited.
 READ_AT = sql.SQL("(clock_timestamp() - make_interval(secs => {}))::timestamp")
 # Whether a reading at that block is not older than the row.
 NEWER = sql.SQL("(h.read_block is null or {} >= h.read_block)")

@@ -91,12 +91,12 @@ class Tables(Contents):
                 observer.reorged(args[0], args[2], result[0])
         return cast("T", result)
 
-    def _page(self, reading: PageReading, assets: Mapping[str, AssetConfig], now: float) -> PageResult:
+    def _page(self, reading: PageReading, assets: Mapping[str, AssetConfig], clock: Callable[[], float]) -> PageResult:
         """Observers see a page as the readings that are in it."""
-        batch = tables_pages.batch_of(reading, now)
+        batch = tables_pages.batch_of(reading, clock)
         for observer in self.observers:
             observer.writes(batch)
-        result: PageResult = self._whole(pages.write_page, (reading, assets, now))
+        result: PageResult = self._whole(pages.write_page, (reading, assets, clock))
         keys = [(r.touch.asset, r.touch.wallet) for r in batch.readings]
         rows = self.rows(assets[reading.page.asset].table)
         updated = frozenset(key for key in keys if result.updated is not None and key[1] in rows and rows[key[1]].read_block == reading.block)

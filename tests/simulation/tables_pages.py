@@ -7,7 +7,7 @@ from datetime import datetime
 
 from actors.config import AssetConfig
 from actors.messages import PageReading, PageResult, Reading, Touch, WriteBatch, WriteResult
-from actors.store.pages import Selected
+from actors.store.pages import Clock, Selected
 from tests.simulation.tables_contents import Contents
 from tests.simulation.tables_units import branch, by_age
 from tests.simulation.tables_write import write
@@ -26,17 +26,17 @@ def oldest_page(
     return Selected(wallets, len(found), last, sum(time == last for time, _ in found))
 
 
-def batch_of(reading: PageReading, now: float) -> WriteBatch:
+def batch_of(reading: PageReading, clock: Clock) -> WriteBatch:
     """A page's reading as so many readings of one wallet."""
     pairs = zip(reading.wallets.split(","), reading.balances.split(","), strict=True)
     touches = [(Touch(reading.page.asset, bytes.fromhex(wallet[2:]), live=False), int(balance)) for wallet, balance in pairs]
     at = reading.block, reading.block_hash, reading.branch, reading.read_at
-    return WriteBatch(tuple(Reading(touch, balance, *at) for touch, balance in touches), now=now)
+    return WriteBatch(tuple(Reading(touch, balance, *at) for touch, balance in touches), clock=clock)
 
 
-def write_page(c: Contents, reading: PageReading, assets: Mapping[str, AssetConfig], now: float) -> PageResult:
+def write_page(c: Contents, reading: PageReading, assets: Mapping[str, AssetConfig], clock: Clock) -> PageResult:
     """As `pages.write_page`. A set-aside wallet stays so until its own next attempt."""
     asset = assets[reading.page.asset]
-    result: WriteResult = write(c, batch_of(reading, now), assets, frees=False)
+    result: WriteResult = write(c, batch_of(reading, clock), assets, frees=False)
     closed = result.closed.get(asset.name)
     return PageResult(None if result.refused else len(result.updated), branch(c, asset.chain), closed)

@@ -109,7 +109,7 @@ class _Write:
             raise psycopg.errors.NumericValueOutOfRange("numeric field overflow")
         blocknumber = greatest(lowered(row.blocknumber if row else None, repair.fork if repair else None), touch.event_block)
         if row is None or moves:
-            age = timedelta(seconds=max(0.0, self._batch.now - reading.read_at))
+            age = timedelta(seconds=max(0.0, self._batch.clock() - reading.read_at))
             rows[touch.wallet] = Row(reading.balance, blocknumber, reading.block, self._now - age)
         else:
             rows[touch.wallet] = row._replace(blocknumber=blocknumber)

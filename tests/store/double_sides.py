@@ -70,7 +70,7 @@ class Side(ABC):
 
     def write(self, *readings: Reading, now: float = 0.0, **more: Any) -> WriteResult:
         """One transaction of the writer."""
-        self.written = WriteBatch(tuple(readings), now=now, **more)
+        self.written = WriteBatch(tuple(readings), clock=lambda: now, **more)
         return self.run(write.write, self.written, ASSETS)
 
     def again(self) -> WriteResult:

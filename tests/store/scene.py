@@ -51,7 +51,7 @@ class Store:
     def write(self, *readings: Reading, now: float = 0.0, **more: Any) -> WriteResult:
         """One transaction of the writer."""
         assets = {**self.others, self.asset.name: self.asset}
-        return write(self.conn, WriteBatch(tuple(readings), now=now, **more), assets)
+        return write(self.conn, WriteBatch(tuple(readings), clock=lambda: now, **more), assets)
 
     def row(self, number: int) -> tuple[Any, int | None, int | None] | None:
         """A wallet's balance, `blocknumber` and `read_block`."""

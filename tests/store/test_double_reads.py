@@ -112,7 +112,7 @@ def test_a_page_moves_the_values_that_are_not_older_and_leaves_the_events(side: 
     sums = {ONE: 2**130, TWO: 0, THREE: 7, FOUR: 8, HEX: 9}
     if asset is not AUDIO:
         sums[ONE] = 6
-    result = side.run(pages.write_page, page_reading(side, asset, sums, 100), ASSETS, 0.0)
+    result = side.run(pages.write_page, page_reading(side, asset, sums, 100), ASSETS, float)
     inserted = asset is not BETA
     assert result == PageResult(3 + inserted, 0, None)
     rows = side.contents()["rows"]
@@ -126,12 +126,12 @@ def test_a_page_of_an_older_branch_or_of_an_unknown_closed_block_is_refused_whol
     put_rows(side, AUDIO, [10])
     side.put_marks(AUDIO.checkpoint, Marks(100, 90))
     before = side.contents()
-    assert side.run(pages.write_page, page_reading(side, AUDIO, {ONE: 5}, 100), ASSETS, 0.0) == PageResult(None, 0, 100)
+    assert side.run(pages.write_page, page_reading(side, AUDIO, {ONE: 5}, 100), ASSETS, float) == PageResult(None, 0, 100)
     assert side.contents()["rows"] == before["rows"]
     side.put_blocks("ethereum", [(100, HASH)])
-    assert side.run(pages.write_page, page_reading(side, AUDIO, {ONE: 5}, 103), ASSETS, 0.0) == PageResult(1, 0, 100)
+    assert side.run(pages.write_page, page_reading(side, AUDIO, {ONE: 5}, 103), ASSETS, float) == PageResult(1, 0, 100)
     side.run(chain.reorg, "ethereum", [], 90, 0)
-    assert side.run(pages.write_page, page_reading(side, AUDIO, {ONE: 6}, 104), ASSETS, 0.0) == PageResult(None, 1, 100)
+    assert side.run(pages.write_page, page_reading(side, AUDIO, {ONE: 6}, 104), ASSETS, float) == PageResult(None, 1, 100)
 
 
 def test_rows_above_a_fork_come_in_wallet_order_tracked_or_not(side: Side) -> None:

@@ -25,7 +25,7 @@ def page_reading(sums: dict[int, int], block: int, block_hash: bytes = HASH) -> 
 
 
 def write(store: Store, found: PageReading) -> PageResult:
-    return write_page(store.conn, found, {store.asset.name: store.asset}, 0.0)
+    return write_page(store.conn, found, {store.asset.name: store.asset}, float)
 
 
 def marks_at(store: Store, marks: Marks) -> None:

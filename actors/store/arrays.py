@@ -11,6 +11,11 @@ def literal(values: Iterable[int | float | str | None]) -> str:
     return "{" + ",".join(["NULL" if value is None else str(value) for value in values]) + "}"
 
 
+def texts(wallets: Iterable[bytes]) -> str:
+    """An array literal of wallets."""
+    return "{" + ",".join(["0x" + wallet.hex() for wallet in wallets]) + "}"
+
+
 def times(values: Iterable[datetime | None]) -> str:
     """An array literal of timestamps."""
     return literal(None if value is None else value.isoformat() for value in values)

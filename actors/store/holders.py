@@ -16,7 +16,7 @@ from psycopg import sql
 
 from actors.config import AssetConfig
 from actors.pace import pace
-from actors.store.arrays import from_text, literal, text
+from actors.store.arrays import from_text, texts
 from actors.store.names import table
 from actors.store.postgres import Conn
 
@@ -82,7 +82,7 @@ def look_up(conn: Conn, asset: AssetConfig, wallets: Sequence[bytes]) -> dict[by
         left join trueup_set_aside s on s.table_name = %(name)s and s.row_key = g.wallet
         """
     ).format(known=known, tracked=tracked, table=table(asset.table), time=SAFE_TIME)
-    rows = conn.execute(query, {"wallets": literal(text(w) for w in wallets), "name": asset.table})
+    rows = conn.execute(query, {"wallets": texts(wallets), "name": asset.table}).fetchall()
     states = [_state(row[:6]) for row in rows if row[4] or row[6]]
     return {state.wallet: state for state in states}
 

@@ -14,7 +14,7 @@ from psycopg import sql
 
 from actors.config import AssetConfig
 from actors.messages import Covered, Reading, Touch
-from actors.store.arrays import literal, text, times
+from actors.store.arrays import literal, text, texts, times
 from actors.store.holders import SAFE_TIME
 from actors.store.names import table
 from actors.store.postgres import Conn
@@ -93,13 +93,13 @@ def _execute(
 ) -> dict[str, int | None]:
     """The rows that the statement reached, with their `read_block` now."""
     query = statement.format(table=table(asset.table), input=INPUT, read_at=READ_AT.format(sql.SQL("r.age")), moves=moves)
-    return dict(conn.execute(query, _columns(sorted(readings, key=lambda r: r.touch.wallet), now)).fetchall())
+    return dict(conn.execute(query, _columns(readings, now)).fetchall())
 
 
 def _columns(readings: Sequence[Reading], now: float) -> dict[str, Any]:
     repairs = [r.touch.repair for r in readings]
     return {
-        "wallet": literal(text(r.touch.wallet) for r in readings),
+        "wallet": texts(r.touch.wallet for r in readings),
         "balance": literal(r.balance for r in readings),
         "block": literal(r.block for r in readings),
         "event": literal(r.touch.event_block for r in readings),
@@ -122,7 +122,7 @@ def write_covered(conn: Conn, asset: AssetConfig, covered: Sequence[Covered]) ->
     wallets = sorted(events)
     lock(conn, asset, wallets)
     columns = {
-        "wallet": literal(text(w) for w in wallets),
+        "wallet": texts(wallets),
         "event": literal(events[w] for w in wallets),
         "fork": literal(forks[w] for w in wallets),
     }
@@ -144,7 +144,7 @@ def lower_unrepaired(conn: Conn, asset: AssetConfig, touches: Sequence[Touch]) -
         """
     ).format(table=table(asset.table), time=SAFE_TIME)
     columns = {
-        "wallet": literal(text(touch.wallet) for touch in own),
+        "wallet": texts(touch.wallet for touch in own),
         "fork": literal(touch.repair.fork for touch in own if touch.repair),
         "was_block": literal(touch.repair.was_block for touch in own if touch.repair),
         "was_at": times(touch.repair.was_updated_at for touch in own if touch.repair),
@@ -158,7 +158,7 @@ def _moves_blocknumber(touch: Touch) -> bool:
 
 def lock(conn: Conn, asset: AssetConfig, wallets: Sequence[bytes]) -> None:
     """Lock rows in wallet order, since an UPDATE takes them in any; two writers would wait for each other."""
-    lock_named(conn, asset, literal(text(w) for w in sorted(wallets)))
+    lock_named(conn, asset, texts(sorted(wallets)))
 
 
 def lock_named(conn: Conn, asset: AssetConfig, wallets: str) -> None:

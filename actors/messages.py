@@ -74,7 +74,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class PageReading:
-    """The sums of a page's wallets, but for those that had none and are asked for alone: as decimals, joined by commas."""
+    """The sums of a page's wallets, but for those that had none and are asked for alone: as `0x…`, joined by commas."""
 
     page: Page
     wallets: str

@@ -35,17 +35,17 @@ def sort(batch: Batch, values: Sequence[Value], asked: Asked) -> tuple[list[Outc
     return outcomes, alone
 
 
-def page_reading(page: Page, sums: Sequence[int | None], asked: Asked) -> tuple[PageReading, list[str]]:
-    """The reading of a page, and the wallets of it that have no sum."""
+def page_reading(page: Page, sums: Sequence[str | None], asked: Asked) -> tuple[PageReading, list[str]]:
+    """The reading of a page, and the wallets of it that have no sum. `sums` are hex digits."""
     wallets, failed, count = page.wallets, [], page.count
-    if None in sums:
+    found = [value for value in sums if value is not None]
+    if len(found) < count:
         pairs = list(zip(wallets.split(","), sums, strict=True))
         failed = [wallet for wallet, value in pairs if value is None]
-        wallets = ",".join(wallet for wallet, value in pairs if value is not None)
-        sums = [value for value in sums if value is not None]
-        count = len(sums)
+        wallets, count = ",".join(wallet for wallet, value in pairs if value is not None), len(found)
+    balances = "0x" + ",0x".join(found) if found else ""
     pin = asked.pin
-    return PageReading(page, wallets, ",".join([str(value) for value in sums]), count, pin.number, pin.hash, asked.branch, asked.at), failed
+    return PageReading(page, wallets, balances, count, pin.number, pin.hash, asked.branch, asked.at), failed
 
 
 def _with_event(touch: Touch, asked: Asked) -> Touch:

@@ -25,7 +25,7 @@ class NarrowStore:
 
     async def patiently(self, fn: Callable[..., Any], reading: PageReading, *args: Any) -> PageResult:
         await trio.lowlevel.checkpoint()
-        if any(len(balance) > 2 for balance in reading.balances.split(",")):
+        if any(int(balance, 16) > 99 for balance in reading.balances.split(",")):
             raise psycopg.errors.NumericValueOutOfRange("numeric field overflow\nDETAIL: of digits")
         return PageResult(reading.count, 0, None)
 
@@ -33,14 +33,14 @@ class NarrowStore:
 def page_reading(book: ErrandBook, *balances: int) -> PageReading:
     errand = book.register_page("c", "T", ",".join(NAMES), len(NAMES))
     (page,) = errand.pages.values()
-    return PageReading(page, page.wallets, ",".join(map(str, balances)), page.count, 9, bytes(32), 0, 0.0)
+    return PageReading(page, page.wallets, ",".join(map(hex, balances)), page.count, 9, bytes(32), 0, 0.0)
 
 
 def test_the_halves_of_a_page_hold_each_of_its_wallets_once() -> None:
     parts = halves(page_reading(ErrandBook(), 1, 2, 3, 4, 5))
     assert [(part.wallets.split(","), part.balances, part.count) for part in parts] == [
-        (NAMES[:2], "1,2", 2),
-        (NAMES[2:], "3,4,5", 3),
+        (NAMES[:2], "0x1,0x2", 2),
+        (NAMES[2:], "0x3,0x4,0x5", 3),
     ]
 
 

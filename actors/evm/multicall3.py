@@ -97,14 +97,14 @@ class Multicall3:
         return decode_aggregate3(attest.from_hex(answer), count)
 
 
-def _sums(results: Sequence[Word], each: int) -> list[int | None]:
-    """The sums of wallets with so many results each, None where there is none."""
+def _sums(results: Sequence[Word], each: int) -> list[str | None]:
+    """The sums of wallets with so many results each, in hex digits; None where there is none."""
     if not each or any(found is None or len(found) != 32 for found in results):
         wallets = [sum_of([_result(found) for found in results[at : at + each]]) for at in range(0, len(results), each or 1)]
-        return [value if isinstance(value, int) else None for value in wallets]
+        return [f"{value:x}" if isinstance(value, int) else None for value in wallets]
     numbers = [int.from_bytes(found) for found in results if found is not None]
     sums = [sum(some) for some in zip(*(numbers[at::each] for at in range(each)), strict=True)]
-    return [value if value < OVERFLOW else None for value in sums]
+    return [f"{value:x}" if value < OVERFLOW else None for value in sums]
 
 
 def _result(found: Word) -> tuple[int, Word]:

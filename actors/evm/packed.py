@@ -25,6 +25,7 @@ NARROW, WIDE = 16, 32
 MOST_RETURNED = 24_576
 INTRINSIC_GAS, GAS_A_BYTE = 21_000, 16
 MARKED = Failure("has no sum")
+MARK = "ff" * NARROW
 
 
 class Packed:
@@ -45,28 +46,31 @@ class Packed:
         order = [index for indices in by_sources.values() for index in indices]
         groups = tuple((sources, len(indices)) for sources, indices in by_sources.items())
         addresses = "".join(plan[index][1].hex() for index in order)
-        found, gas = await self._read(node, chain_id, pin, groups, addresses, wide)
+        width = WIDE if wide else NARROW
+        data = await self._read(node, chain_id, pin, groups, addresses, width)
         values: list[Value] = [MARKED] * len(plan)
-        for index, value in zip(order, found, strict=True):
+        for index, value in zip(order, _values(data, width), strict=True):
             if value is not None and plan[index][0]:
                 values[index] = value
-        return Answer(values, gas, marked=not wide)
+        return Answer(values, _gas(data, len(plan)), marked=not wide)
 
     async def read_page(self, node: Node, chain_id: int, pin: Pin, sources: Sources, addresses: str) -> PageAnswer:
         """See `Rung`."""
-        return PageAnswer(*await self._read(node, chain_id, pin, ((sources, len(addresses) // 40),), addresses), marked=True)
+        count = len(addresses) // 40
+        data = await self._read(node, chain_id, pin, ((sources, count),), addresses, NARROW)
+        return PageAnswer(_texts(data), _gas(data, count), marked=True)
 
     async def _read(
-        self, node: Node, chain_id: int, pin: Pin, groups: tuple[programs.Group, ...], addresses: str, wide: bool = False
-    ) -> tuple[list[int | None], Gas]:
-        width = WIDE if wide else NARROW
+        self, node: Node, chain_id: int, pin: Pin, groups: tuple[programs.Group, ...], addresses: str, width: int
+    ) -> bytes:
+        """The answer, which is of the pin's block and as long as it has to be."""
         program = programs.sums(groups, width, node.number_from_arbsys, self._deployless)
         data = await self._run(node, program, addresses, attest.where(pin, node.hash_pins))
         count = len(addresses) // 40
         if len(data) != HEAD + width * count:
             raise BadAnswer(f"answered {len(data)} bytes for {count} wallets")
         attest.check(_attested(data), pin, chain_id)
-        return _values(data, width), _gas(data, count, len(addresses) // 2)
+        return data
 
     async def _explained(self, node: Node, chain_id: int, pin: Pin, sources: Sources, wallet: bytes) -> Value:
         program = programs.explained(sources, node.number_from_arbsys, self._deployless)
@@ -117,13 +121,19 @@ def _values(data: bytes, width: int) -> list[int | None]:
     return [None if value == marked else value for value in values] if marked in values else values
 
 
+def _texts(data: bytes) -> list[str | None]:
+    """The narrow sums in hex digits; None where a wallet is marked."""
+    texts: list[str | None] = [*data[HEAD:].hex(",", -NARROW).split(",")]
+    return [None if text == MARK else text for text in texts] if MARK in texts else texts
+
+
 def _source(data: bytes, at: int) -> tuple[int, Word]:
     succeeded, size, word = (data[at + 32 * slot : at + 32 * slot + 32] for slot in range(3))
     return (int.from_bytes(size, "big") if any(succeeded) else -1), word
 
 
-def _gas(data: bytes, holders: int, size: int) -> Gas:
+def _gas(data: bytes, holders: int) -> Gas:
     """What the node gave in all, and what the call used; the data's cost counts as full bytes, which addresses mostly are."""
     first, last = (int.from_bytes(data[at : at + 32], "big") for at in (0, ATTESTED * 32))
-    data_gas = INTRINSIC_GAS + GAS_A_BYTE * size
+    data_gas = INTRINSIC_GAS + GAS_A_BYTE * 20 * holders
     return Gas(holders, first + data_gas, first - last + data_gas)

@@ -50,9 +50,12 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class PageAnswer:
-    """The sums of a page's wallets in their order, None where there is none; else as `Answer`."""
+    """The sums of a page's wallets in their order, in hex digits, None where there is none; else as `Answer`.
 
-    sums: list[int | None]
+    They stay text on their way to Postgres: to make a million numbers and to print them would cost as much as all else of a read.
+    """
+
+    sums: list[str | None]
     gas: Gas | None = None
     marked: bool = False
 

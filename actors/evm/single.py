@@ -45,7 +45,7 @@ class Single:
     async def read_page(self, node: Node, chain_id: int, pin: Pin, sources: Sources, addresses: str) -> PageAnswer:
         """See `Rung`."""
         answer = await self.read(node, chain_id, pin, plan_of(sources, addresses))
-        return PageAnswer([value if isinstance(value, int) else None for value in answer.values])
+        return PageAnswer([f"{value:x}" if isinstance(value, int) else None for value in answer.values])
 
     async def attested(self, node: Node, at: Any, arbsys: bool, number: int) -> Sequence[Word]:
         """Nothing is."""

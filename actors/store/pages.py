@@ -23,6 +23,7 @@ from actors.store.postgres import Conn
 from actors.store.rows import NEWER, READ_AT, lock_named
 
 Clock = Callable[[], float]
+READS_HEX = 160_000  # the first server version whose numeric takes 0x…
 INPUT = sql.SQL('(select * from unnest(%(wallets)s::text[], %(balances)s::numeric[]) r(wallet, balance) order by r.wallet collate "C") r')
 UPSERT = sql.SQL(
     """
@@ -116,10 +117,14 @@ def _page(conn: Conn, reading: PageReading, assets: Mapping[str, AssetConfig], c
     return PageResult(updated, branch, closed)
 
 
+def _decimals(balances: str) -> str:
+    return ",".join([str(int(balance, 16)) for balance in balances.split(",")])
+
+
 def _write(conn: Conn, asset: AssetConfig, reading: PageReading, now: float) -> int:
     values: dict[str, Any] = {
         "wallets": "{" + reading.wallets + "}",
-        "balances": "{" + reading.balances + "}",
+        "balances": "{" + (reading.balances if conn.info.server_version >= READS_HEX else _decimals(reading.balances)) + "}",
         "block": reading.block,
         "age": max(0.0, now - reading.read_at),
     }

@@ -177,6 +177,10 @@ async def whole(reader: Reader, endpoint: Endpoint, pin: Pin, sources: tuple[Sou
     if found.marked:
         wide = (await reader.read(endpoint, pin, [(sources, wallet) for wallet in wallets], wide=True)).values
         words = [value if isinstance(value, int) else None for value in wide]
-        assert all(one in (None, other) for one, other in zip(found.sums, words, strict=True))
+        assert all(one in (None, other) for one, other in zip(_numbers(found.sums), words, strict=True))
         return words
-    return found.sums
+    return _numbers(found.sums)
+
+
+def _numbers(sums: list[str | None]) -> list[int | None]:
+    return [None if value is None else int(value, 16) for value in sums]

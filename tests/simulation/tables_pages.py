@@ -29,7 +29,7 @@ def oldest_page(
 def batch_of(reading: PageReading, clock: Clock) -> WriteBatch:
     """A page's reading as so many readings of one wallet."""
     pairs = zip(reading.wallets.split(","), reading.balances.split(","), strict=True)
-    touches = [(Touch(reading.page.asset, bytes.fromhex(wallet[2:]), live=False), int(balance)) for wallet, balance in pairs]
+    touches = [(Touch(reading.page.asset, bytes.fromhex(wallet[2:]), live=False), int(balance, 16)) for wallet, balance in pairs]
     at = reading.block, reading.block_hash, reading.branch, reading.read_at
     return WriteBatch(tuple(Reading(touch, balance, *at) for touch, balance in touches), clock=clock)
 

@@ -100,7 +100,7 @@ def test_rows_of_one_age_are_told_apart_by_how_many_are_under_way(side: Side) ->
 def page_reading(side: Side, asset: AssetConfig, sums: dict[bytes, int], block: int, **more: Any) -> PageReading:
     wallets = ",".join("0x" + wallet.hex() for wallet in sorted(sums))
     page = Page(1, 1, asset.name, wallets, len(sums))
-    balances = ",".join(str(sums[wallet]) for wallet in sorted(sums))
+    balances = ",".join(hex(sums[wallet]) for wallet in sorted(sums))
     found = PageReading(page, wallets, balances, len(sums), block, HASH, 0, 0.0)
     return replace(found, **more)
 

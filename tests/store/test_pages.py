@@ -11,7 +11,7 @@ import pytest
 
 from actors.errors import StoreDown
 from actors.messages import Covered, Failed, Marks, Page, PageReading, PageResult, Touch
-from actors.store import chain, checkpoint
+from actors.store import chain, checkpoint, pages
 from actors.store.pages import oldest_page, write_page
 from actors.store.postgres import Database
 from tests.store.scene import HASH, Store, key, reading, wallet
@@ -21,7 +21,7 @@ ORPHAN = bytes(31) + b"\x09"
 
 def page_reading(sums: dict[int, int], block: int, block_hash: bytes = HASH) -> PageReading:
     wallets = ",".join(key(number) for number in sums)
-    return PageReading(Page(1, 1, "AUDIO", wallets, len(sums)), wallets, ",".join(map(str, sums.values())), len(sums), block, block_hash, 0, 0.0)
+    return PageReading(Page(1, 1, "AUDIO", wallets, len(sums)), wallets, ",".join(map(hex, sums.values())), len(sums), block, block_hash, 0, 0.0)
 
 
 def write(store: Store, found: PageReading) -> PageResult:
@@ -39,6 +39,13 @@ def test_a_value_that_one_row_cannot_hold_leaves_the_whole_page_unwritten(store:
     with pytest.raises(psycopg.DataError):
         write(store, page_reading({1: 5, 2: 1000}, 100))
     assert store.one("select count(*) from eth_wallet_balances") == (0,)
+
+
+@pytest.mark.parametrize("reads_hex", [0, 1_000_000], ids=["as hex digits", "as decimals, for an older server"])
+def test_a_sum_is_exact_however_it_comes_to_the_server(store: Store, reads_hex: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pages, "READS_HEX", reads_hex)
+    write(store, page_reading({1: 0, 2: 10, 3: 2**128 - 2}, 100))
+    assert [store.row(number) for number in (1, 2, 3)] == [(0, None, 100), (10, None, 100), (2**128 - 2, None, 100)]
 
 
 def test_the_oldest_rows_are_found_by_the_index_however_many_there_are(store: Store) -> None:

@@ -145,6 +145,8 @@ class Socket:
             await self._check_silence()
             return
         self._ports.view.last_push_at = trio.current_time()
+        if dropped := session.take_dropped():
+            self._ports.metrics.hints_dropped.labels(self._ports.config.name).inc(dropped)
         if subscription in subscriptions:
             name = subscriptions[subscription]
             if name:

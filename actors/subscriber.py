@@ -23,9 +23,9 @@ from actors.ports import ChainPorts
 from actors.progress import beat, effort
 from actors.pushes import PushWatch, Socket
 from actors.reorg import Reorgs
+from actors.restarts import Backoff
 from actors.store import chain as chain_store
 from actors.store import checkpoint
-from actors.supervisor import Backoff
 
 RETRY_SECS = (0.2, 10.0)
 A = TypeVar("A")
@@ -89,7 +89,6 @@ class Subscriber:
         self._watch = PushWatch()
         self._reorgs = Reorgs(ports)
         self._socket = Socket(ports, self._followed, self._watch, self._wake_all)
-        self._booted = trio.Event()
 
     def _wake_all(self, whole: bool) -> None:
         for wake in self._wakes.values():

@@ -48,7 +48,7 @@ class Session:
         self._arrived: dict[int, trio.Event] = {}
         self._note_in, self._note_out = trio.open_memory_channel[Note](MOST_NOTES)
         self.connection_id = next(_connections)
-        self.dropped = 0
+        self._dropped = 0
 
     async def request(self, method: str, params: list[Any]) -> Any:
         """One call's result. Raises a NodeError."""
@@ -89,13 +89,18 @@ class Session:
                 self._answers[number] = message
                 self._arrived[number].set()
 
+    def take_dropped(self) -> int:
+        """How many notifications found the queue full since this was asked."""
+        dropped, self._dropped = self._dropped, 0
+        return dropped
+
     def _take_note(self, params: Any) -> None:
         if not isinstance(params, dict) or not isinstance(params.get("result"), dict):
             raise BadAnswer("the socket sent a notification without a result")
         try:
             self._note_in.send_nowait((str(params.get("subscription")), params["result"]))
         except trio.WouldBlock:
-            self.dropped += 1
+            self._dropped += 1
 
     async def _ping_forever(self) -> None:
         while True:

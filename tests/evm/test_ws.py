@@ -7,6 +7,7 @@ import signal
 import pytest
 
 from actors.errors import Permanent, Transient
+from actors.evm import ws
 from actors.evm.ws import open_session
 from actors.sandbox.anvil import Anvil
 
@@ -26,6 +27,20 @@ async def test_heads_arrive_under_their_subscriptions_id(anvil: Anvil) -> None:
         notes = [await session.next_note() for _ in range(2)]
     assert [of for of, _ in notes] == [subscription] * 2
     assert [int(head["number"], 16) for _, head in notes] == [1, 2]
+
+
+async def test_what_finds_the_queue_full_is_dropped_and_counted_once(anvil: Anvil, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ws, "MOST_NOTES", 2)
+    async with open_session(anvil.ws) as session:
+        await session.subscribe("newHeads", None)
+        for _ in range(5):
+            anvil.rpc("evm_mine")
+        dropped = 0
+        while dropped < 3:
+            await session.request("eth_chainId", [])  # its answer comes behind what was pushed before
+            dropped += session.take_dropped()
+        assert [int((await session.next_note())[1]["number"], 16) for _ in range(2)] == [1, 2]
+    assert (dropped, session.take_dropped()) == (3, 0)
 
 
 async def test_each_connection_has_an_id_of_its_own(anvil: Anvil) -> None:

@@ -14,13 +14,13 @@ from typing import TypeVar
 
 import trio
 
+from actors.batch import Batch
+from actors.blame import Blame
 from actors.due import take_due
-from actors.errors import NodeBehind, NodeError, NotYet, OrphanedBlock, Permanent, Throttled, TooLarge, Transient, WrongBlock
+from actors.errors import NodeBehind, NodeError, OrphanedBlock, Permanent, TooLarge, WrongBlock
 from actors.evm.block import Pin
-from actors.evm.pool import Endpoint
+from actors.evm.endpoint import Endpoint
 from actors.evm.rung import Gas
-from actors.hand import Batch
-from actors.log import get_logger
 from actors.mailbox import Bell
 from actors.messages import Failed, Outcome, Page, PageReading, Reading, Touch
 from actors.outcomes import Asked, page_reading, sort
@@ -28,12 +28,7 @@ from actors.pin import choose_pin, is_orphaned
 from actors.ports import ChainPorts
 from actors.progress import effort, waiting_for_others
 
-ALONE_FAILURES = 5
-REPROBE_FAILURES = 2
-NOT_YET_SECS = 0.5
-MOST_WAITS = 20
 T = TypeVar("T")
-log = get_logger("batcher")
 
 
 class Batcher:
@@ -43,6 +38,7 @@ class Batcher:
         self._ports = ports
         self._room = {True: Bell(), False: Bell()}
         self._free = ports.config.calls_in_flight
+        self._blame = Blame(ports, self._set_aside)
         self._plans = {name: asset.sources for name, asset in ports.assets.items()}
 
     async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
@@ -105,93 +101,18 @@ class Batcher:
 
     async def _read(self, batch: Batch) -> float:
         """Read a batch, whatever comes of it. How many seconds to wait before it is asked for again, without a call's place."""
-        ports, pool, hand = self._ports, self._ports.pool, self._ports.hand
-        endpoint = await pool.pick()
+        ports = self._ports
+        endpoint = await ports.pool.pick()
         try:
             if not endpoint.probed:
                 await self._probe(endpoint)
             if batch.count > 2 * ports.size_for(endpoint).current:
-                self._split(batch)  # it was made for another endpoint
+                self._blame.split(batch)  # it was made for another endpoint
                 return 0.0
             await self._ask(endpoint, batch)
-        except NotYet as error:
-            return self._not_yet(batch, error.head)
-        except (TooLarge, Permanent) as error:
-            await self._refused(endpoint, batch, error)
-        except OrphanedBlock as error:
-            if batch.failures:  # twice: the endpoint does not agree with itself, or sits on a branch of its own
-                pool.failed(endpoint, NodeBehind(str(error)))
-            hand.again(batch)
         except NodeError as error:
-            ports.metrics.node_errors.labels(ports.config.name, endpoint.name, type(error).__name__).inc()
-            log.warning("read failed", endpoint=endpoint.name, wallets=batch.count, reason=str(error))
-            await self._failed(endpoint, batch, error)
+            return await self._blame.after(endpoint, batch, error)
         return 0.0
-
-    def _not_yet(self, batch: Batch, head: int) -> float:
-        """Nobody is to blame, and nobody else waits: not the endpoint, not the wallets of older blocks. A hint of a block that does not
-        come is let go, and so is an orphaned event: if there is anything to it, a closing finds it.
-        """
-        book = self._ports.book
-
-        def drops(touch: Touch) -> bool:
-            return batch.failures >= MOST_WAITS and not any(book.is_open(number) for number in touch.errands)
-
-        if all(touch.need > head and not drops(touch) for touch in batch.touches):
-            return float(min(NOT_YET_SECS, 0.05 * 2**batch.failures))
-        self._ports.hand.sift(batch, head, drops)
-        return 0.0
-
-    async def _failed(self, endpoint: Endpoint, batch: Batch, error: NodeError) -> None:
-        if await self._wallets_are_at_fault(endpoint, batch, error):
-            self._ports.pool.ok(endpoint)
-            await self._isolate(endpoint, batch, error)
-            return
-        # A rung may stop working in words that nobody knows.
-        endpoint.probed = endpoint.probed and batch.failures < REPROBE_FAILURES
-        self._ports.pool.failed(endpoint, error)
-        self._ports.hand.again(batch)
-
-    async def _wallets_are_at_fault(self, endpoint: Endpoint, batch: Batch, error: NodeError) -> bool:
-        """Whether the same call without any wallet goes through, after a second failure: a node may break down over one wallet's read
-        (a timeout, a 502), and would be asked for it for ever, and be left by everybody else each time.
-        """
-        if batch.failures == 0 or not isinstance(error, Transient) or isinstance(error, Throttled):
-            return False
-        return await self._answers_others(endpoint, batch)
-
-    async def _isolate(self, endpoint: Endpoint, batch: Batch, error: NodeError) -> None:
-        if batch.divisible:
-            self._ports.size_for(endpoint).refused(batch.count)
-            self._split(batch, failures=1)
-        elif batch.failures < ALONE_FAILURES:
-            self._ports.hand.again(batch)
-        else:
-            await self._set_aside(batch, error)
-
-    def _split(self, batch: Batch, failures: int = 0) -> None:
-        """Each half is asked for by itself; a page of one wallet becomes a touch of it."""
-        hand, book, page = self._ports.hand, self._ports.book, batch.page
-        if page is None:
-            hand.split(batch, failures)
-            return
-        hand.landed(batch)
-        if page.count > 1:
-            for half in book.halve_page(page):
-                hand.put_page(replace(half, failures=failures))
-            return
-        for touch in book.single_out(page, [page.wallets]):
-            hand.put(replace(touch, suspect=True))
-        book.finish_page(page, 0)
-
-    async def _answers_others(self, endpoint: Endpoint, batch: Batch) -> bool:
-        """Whether the endpoint answers the same call without any wallet."""
-        try:
-            pin = await choose_pin(self._ports, endpoint, batch)
-            await self._ports.reader.read(endpoint, pin, [])
-        except NodeError:
-            return False
-        return True
 
     async def _set_aside(self, batch: Batch, error: NodeError) -> None:
         await self._pass_on(batch, [Failed(batch.touches[0], str(error), self._ports.view.branch)], [])
@@ -244,24 +165,6 @@ class Batcher:
                 raise WrongBlock(f"has another block {pin.number} than was closed") from behind
             raise OrphanedBlock(f"block {pin.number} is not on the chain any more") from behind
         raise behind
-
-    async def _refused(self, endpoint: Endpoint, batch: Batch, error: NodeError) -> None:
-        """A smaller question, down to one wallet; that one is at fault only if the endpoint answers without it.
-
-        What no smaller question would mend may be the rung's fault: then the endpoint is probed again.
-        """
-        smaller_helps = batch.divisible and isinstance(error, TooLarge)
-        if not smaller_helps and not await self._answers_others(endpoint, batch):
-            endpoint.probed = False
-            self._ports.pool.failed(endpoint, Transient(str(error)))
-            self._ports.hand.again(batch)
-            return
-        self._ports.pool.ok(endpoint)
-        if batch.divisible:
-            self._ports.size_for(endpoint).refused(batch.count)
-            self._split(batch)
-        else:
-            await self._set_aside(batch, error)
 
     async def _pass_on(self, batch: Batch, outcomes: list[Outcome], alone: list[Touch], marked: bool = False) -> None:
         if outcomes:

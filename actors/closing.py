@@ -16,8 +16,8 @@ from actors.config import AssetConfig
 from actors.errand import Errand, Item
 from actors.errors import BadAnswer, DecodeError, NodeBehind, NodeError, Throttled, TooLarge, Transient, WrongBlock
 from actors.evm.block import Header
+from actors.evm.endpoint import Endpoint
 from actors.evm.logs import LogEvent, RangeSize, decode_log, filter_for
-from actors.evm.pool import Endpoint
 from actors.log import get_logger
 from actors.messages import Covered, Marks, Move, Raised, Touch
 from actors.ports import ChainPorts

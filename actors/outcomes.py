@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from actors.batch import Batch
 from actors.evm.block import Pin
 from actors.evm.rung import Value
-from actors.hand import Batch
 from actors.messages import Failed, Outcome, Page, PageReading, Reading, Touch
 
 

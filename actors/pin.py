@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import trio
 
+from actors.batch import Batch
 from actors.errors import NodeBehind, NotYet, WrongBlock
 from actors.evm.block import Header, Pin
-from actors.evm.pool import Endpoint
-from actors.hand import Batch
+from actors.evm.endpoint import Endpoint
 from actors.ports import ChainPorts
 
 FRESH_HEAD_SECS = 2.0

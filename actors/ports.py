@@ -16,7 +16,8 @@ from actors.config import AssetConfig, ChainConfig, SweeperConfig
 from actors.errand import Errand, ErrandBook
 from actors.errors import StoreDown
 from actors.evm.block import Header
-from actors.evm.pool import Endpoint, Pool
+from actors.evm.endpoint import Endpoint
+from actors.evm.pool import Pool
 from actors.evm.reader import Reader
 from actors.evm.size import CallSize
 from actors.evm.ws import Connect

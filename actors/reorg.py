@@ -16,7 +16,7 @@ import trio
 from actors.config import AssetConfig
 from actors.errors import NodeBehind, NodeError, Permanent, TooLarge, WrongBlock
 from actors.evm.block import Header
-from actors.evm.pool import Endpoint
+from actors.evm.endpoint import Endpoint
 from actors.evm.reader import BLOCKHASH_REACH
 from actors.log import get_logger
 from actors.messages import Marks, Repair, Touch

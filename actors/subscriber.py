@@ -15,7 +15,7 @@ import trio
 from actors.closing import Closer
 from actors.errors import DecodeError, NodeBehind, NodeError
 from actors.evm.block import Header
-from actors.evm.pool import Endpoint
+from actors.evm.endpoint import Endpoint
 from actors.log import get_logger
 from actors.mailbox import Bell
 from actors.messages import Marks

@@ -21,7 +21,8 @@ from actors.config import AssetConfig, ChainConfig, Config
 from actors.errand import ErrandBook
 from actors.errors import ConfigError, StoreDown
 from actors.evm import ws
-from actors.evm.pool import Http, Pool
+from actors.evm.endpoint import Http
+from actors.evm.pool import Pool
 from actors.evm.reader import Reader
 from actors.log import get_logger
 from actors.mailbox import Lane, Mailbox

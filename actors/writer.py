@@ -15,9 +15,9 @@ from dataclasses import replace
 import psycopg
 import trio
 
+from actors.batch import key_of, merge
 from actors.config import AssetConfig
 from actors.errand import ErrandBook, Key
-from actors.hand import key_of, merge
 from actors.log import get_logger
 from actors.mailbox import Lane, Mailbox
 from actors.messages import Covered, Failed, Move, Outcome, PageReading, Raised, Reading, Settle, Touch, WriteBatch, WriteResult

@@ -8,7 +8,8 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.hand import Batch, Hand, key_of, merge
+from actors.batch import Batch, key_of, merge
+from actors.hand import Hand
 from actors.messages import Page, Touch
 
 A, B = b"\xaa" * 20, b"\xbb" * 20

@@ -13,7 +13,7 @@ from actors.closing import Closer
 from actors.config import AssetConfig, Config
 from actors.errors import ConfigError, NodeError, TrueupError
 from actors.evm.block import Header
-from actors.evm.pool import Endpoint
+from actors.evm.endpoint import Endpoint
 from actors.log import get_logger
 from actors.messages import Marks, Move
 from actors.ports import ChainPorts

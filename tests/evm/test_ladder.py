@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from actors.evm.abi import parse_call
 from actors.evm.block import Pin
+from actors.evm.endpoint import Endpoint
 from actors.evm.http import HttpClient
-from actors.evm.pool import Endpoint, Pool
+from actors.evm.pool import Pool
 from actors.evm.reader import LADDER, Reader
 from actors.evm.rung import Failure, Plan, Value
 from actors.evm.source import Source

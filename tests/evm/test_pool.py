@@ -11,7 +11,8 @@ import trio
 import trio.testing
 
 from actors.errors import BadAnswer, ConfigError, NodeBehind, Permanent, Throttled, TooLarge, Transient, WrongChain
-from actors.evm.pool import Pool, public_name
+from actors.evm.endpoint import public_name
+from actors.evm.pool import Pool
 
 Node = Callable[[str, list[Any]], Any]
 

@@ -47,7 +47,7 @@ BUGS = (
     ),
     bug(
         "closing overtakes its touches",
-        ("actors/errand.py", "e.pending.keys() <= doing.get(e.id, frozenset())", "(e.id in doing or not e.pending)"),
+        ("actors/errand.py", "e.pending.keys() <= finishing.get(e.id, frozenset())", "(e.id in finishing or not e.pending)"),
     ),
     bug(
         "a redelivered closing counted twice",
@@ -109,7 +109,7 @@ BUGS = (
             "        merged = tuple(one if new is None else merge(one, new) for one, new in zip(batch.touches, later))\n"
             "        outcomes, alone = sort(replace(batch, touches=merged), answer.values, asked)\n",
         ),
-        (BATCHER, "from actors.hand import Batch\n", "from actors.hand import Batch, merge\n"),
+        (BATCHER, "from actors.batch import Batch\n", "from actors.batch import Batch, merge\n"),
     ),
     bug(
         "a retry that keeps its pin",

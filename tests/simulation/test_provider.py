@@ -32,8 +32,9 @@ from actors.errors import (
 )
 from actors.evm.abi import parse_call
 from actors.evm.block import Header, Pin
+from actors.evm.endpoint import Endpoint
 from actors.evm.logs import Trigger, decode_log, filter_for
-from actors.evm.pool import Endpoint, Pool
+from actors.evm.pool import Pool
 from actors.evm.reader import Reader
 from actors.evm.rung import Failure
 from actors.evm.source import Source

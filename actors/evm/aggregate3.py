@@ -89,10 +89,11 @@ def decode_aggregate3(data: bytes, count: int) -> list[bytes | None]:
     The results must lie one behind the other, so that they never hold more than the answer itself.
     """
     base = 2 * WORD
-    if len(data) == base + (WORD + STRIDE) * count and data.startswith(_all_words(count)):
-        parts = struct.unpack_from("96s32s" * count, data, base + WORD * count)
-        if parts[::2].count(ONE_WORD) == count:
-            return list(parts[1::2])
+    if count and len(data) == base + (WORD + STRIDE) * count and data.startswith(_all_words(count)):
+        # One format for all sizes: the library remembers each, and those of thousands of items are large.
+        fronts, words = zip(*struct.iter_unpack("96s32s", memoryview(data)[base + WORD * count :]), strict=True)
+        if fronts.count(ONE_WORD) == count:
+            return list(words)
     if _number(data, 0) != WORD or _number(data, WORD) != count:
         raise BadAnswer(f"aggregate3 answered {len(data)} bytes that are not {count} results")
     results: list[bytes | None] = []

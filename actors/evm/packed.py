@@ -115,8 +115,7 @@ def _attested(data: bytes) -> list[bytes]:
 
 def _values(data: bytes, width: int) -> list[int | None]:
     """The sums; None where a wallet is marked."""
-    words = struct.unpack_from(f"{width}s" * ((len(data) - HEAD) // width), data, HEAD)
-    values: list[int | None] = list(map(int.from_bytes, words))
+    values: list[int | None] = [int.from_bytes(word) for (word,) in struct.iter_unpack(f"{width}s", memoryview(data)[HEAD:])]
     marked = 256**width - 1
     return [None if value == marked else value for value in values] if marked in values else values
 

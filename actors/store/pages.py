@@ -6,7 +6,7 @@ what all else does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -20,16 +20,15 @@ from actors.store.holders import SAFE_TIME, is_wallet
 from actors.store.marks import check_not_overtaken, is_closed, load_marks, until_not_overtaken
 from actors.store.names import table
 from actors.store.postgres import Conn
-from actors.store.rows import NEWER, READ_AT, lock_named
+from actors.store.rows import CLOCK, NEWER, READ_AT, Clock, lock_named
 
-Clock = Callable[[], float]
 READS_HEX = 160_000  # the first server version whose numeric takes 0x…
 INPUT = sql.SQL('(select * from unnest(%(wallets)s::text[], %(balances)s::numeric[]) r(wallet, balance) order by r.wallet collate "C") r')
 UPSERT = sql.SQL(
     """
-    with t as materialized (select {read_at} as read_at), w as (
+    with {clock}, w as (
         insert into {table} as h (wallet, balance, read_block, updated_at)
-        select r.wallet, r.balance, %(block)s, (select read_at from t) from {input}
+        select r.wallet, r.balance, %(block)s, {read_at} from {input}
         on conflict (wallet) do update set
             balance = case when {newer} then excluded.balance else h.balance end,
             read_block = case when {newer} then excluded.read_block else h.read_block end,
@@ -40,11 +39,11 @@ UPSERT = sql.SQL(
 )
 UPDATE = sql.SQL(
     """
-    with t as materialized (select {read_at} as read_at), w as (
+    with {clock}, w as (
         update {table} h set
             balance = case when {newer} then r.balance else h.balance end,
             read_block = case when {newer} then %(block)s else h.read_block end,
-            updated_at = case when {newer} then (select read_at from t) else h.updated_at end
+            updated_at = case when {newer} then {read_at} else h.updated_at end
         from {input} where h.wallet = r.wallet
         returning h.read_block)
     select count(*) filter (where read_block = %(block)s) from w
@@ -111,7 +110,7 @@ def _page(conn: Conn, reading: PageReading, assets: Mapping[str, AssetConfig], c
     closed = None if marks is None else marks.last_block
     if reading.branch < branch or (is_closed(marks, reading.block) and chain.unknown(conn, asset.chain, [block])):
         return PageResult(None, branch, closed)
-    updated = _write(conn, asset, reading, clock())
+    updated = _write(conn, asset, reading, clock)
     check_not_overtaken(conn, found, assets)
     chain.remember(conn, asset.chain, [block])
     return PageResult(updated, branch, closed)
@@ -121,18 +120,18 @@ def _decimals(balances: str) -> str:
     return ",".join([str(int(balance, 16)) for balance in balances.split(",")])
 
 
-def _write(conn: Conn, asset: AssetConfig, reading: PageReading, now: float) -> int:
+def _write(conn: Conn, asset: AssetConfig, reading: PageReading, clock: Clock) -> int:
     values: dict[str, Any] = {
         "wallets": "{" + reading.wallets + "}",
         "balances": "{" + (reading.balances if conn.info.server_version >= READS_HEX else _decimals(reading.balances)) + "}",
         "block": reading.block,
-        "age": max(0.0, now - reading.read_at),
     }
     statement = UPSERT
     if asset.track == "table":
         lock_named(conn, asset, values["wallets"])
         statement = UPDATE
+    values["age"] = max(0.0, clock() - reading.read_at)
     read_at, newer = READ_AT.format(sql.Placeholder("age")), NEWER.format(sql.Placeholder("block"))
-    query = statement.format(table=table(asset.table), read_at=read_at, newer=newer, input=INPUT)
+    query = statement.format(table=table(asset.table), clock=CLOCK, read_at=read_at, newer=newer, input=INPUT)
     row = conn.execute(query, values).fetchone()
     return int(row[0]) if row else 0

@@ -7,7 +7,7 @@ event's block; a repair first lowers it to the fork. One row a wallet in a state
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from psycopg import sql
@@ -19,9 +19,11 @@ from actors.store.holders import SAFE_TIME
 from actors.store.names import table
 from actors.store.postgres import Conn
 
-# The database's local time at which a value of that age was asked for: both clocks are read when the statement is run, since the
-# transaction may have waited.
-READ_AT = sql.SQL("(clock_timestamp() - make_interval(secs => {}))::timestamp")
+# The database's local time at which a value of that age was asked for. Its clock is read once, as the statement begins, and the age
+# taken just before: a row that somebody else holds may make the statement wait, and the transaction has waited for others before.
+CLOCK = sql.SQL("t as materialized (select clock_timestamp() as at)")
+READ_AT = sql.SQL("((select t.at from t) - make_interval(secs => {}))::timestamp")
+Clock = Callable[[], float]
 # Whether a reading at that block is not older than the row.
 NEWER = sql.SQL("(h.read_block is null or {} >= h.read_block)")
 INPUT = sql.SQL(
@@ -31,6 +33,7 @@ INPUT = sql.SQL(
 )
 UPSERT = sql.SQL(
     """
+    with {clock}
     insert into {table} as h (wallet, balance, blocknumber, read_block, updated_at)
     select r.wallet, r.balance, r.event, r.block, {read_at} from {input} order by r.wallet collate "C"
     on conflict (wallet) do update set
@@ -43,6 +46,7 @@ UPSERT = sql.SQL(
 )
 UPDATE = sql.SQL(
     """
+    with {clock}
     update {table} h set
         balance = case when {moves} then r.balance else h.balance end,
         read_block = case when {moves} then r.block else h.read_block end,
@@ -65,8 +69,8 @@ COVER = sql.SQL(
 )
 
 
-def write_readings(conn: Conn, asset: AssetConfig, readings: Sequence[Reading], now: float) -> frozenset[bytes]:
-    """Write readings, each wallet's once; `now` is the monotonic time, for their ages. The wallets whose
+def write_readings(conn: Conn, asset: AssetConfig, readings: Sequence[Reading], clock: Clock) -> frozenset[bytes]:
+    """Write readings, each wallet's once; `clock` is the monotonic one, for their ages. The wallets whose
     value was stored.
     """
     plain = {r.touch.wallet: r for r in readings if r.touch.repair is None and asset.track != "table"}
@@ -74,11 +78,11 @@ def write_readings(conn: Conn, asset: AssetConfig, readings: Sequence[Reading], 
     blocks: dict[str, int | None] = {}
     if others:
         lock(conn, asset, [r.touch.wallet for r in readings])
-        blocks |= _execute(conn, asset, UPDATE, NEWER_OR_REPAIR, list(others.values()), now)
+        blocks |= _execute(conn, asset, UPDATE, NEWER_OR_REPAIR, list(others.values()), clock)
         if asset.track != "table":  # a row that was deleted before its repair is a wallet like any other
             plain |= {wallet: r for wallet, r in others.items() if text(wallet) not in blocks}
     if plain:
-        blocks |= _execute(conn, asset, UPSERT, NEWER.format(sql.SQL("excluded.read_block")), list(plain.values()), now)
+        blocks |= _execute(conn, asset, UPSERT, NEWER.format(sql.SQL("excluded.read_block")), list(plain.values()), clock)
     # A value was stored where, and only where, the row now names the reading's block.
     return frozenset(r.touch.wallet for r in readings if blocks.get(text(r.touch.wallet)) == r.block)
 
@@ -89,11 +93,11 @@ def _execute(
     statement: sql.SQL,
     moves: sql.Composable,
     readings: Sequence[Reading],
-    now: float,
+    clock: Clock,
 ) -> dict[str, int | None]:
     """The rows that the statement reached, with their `read_block` now."""
-    query = statement.format(table=table(asset.table), input=INPUT, read_at=READ_AT.format(sql.SQL("r.age")), moves=moves)
-    return dict(conn.execute(query, _columns(readings, now)).fetchall())
+    query = statement.format(table=table(asset.table), input=INPUT, clock=CLOCK, read_at=READ_AT.format(sql.SQL("r.age")), moves=moves)
+    return dict(conn.execute(query, _columns(readings, clock())).fetchall())
 
 
 def _columns(readings: Sequence[Reading], now: float) -> dict[str, Any]:

@@ -95,7 +95,7 @@ class _Write:
                 touches = [*(r.touch for r in own), *(c.touch for c in moved), *failed]
                 lock(self._conn, asset, [touch.wallet for touch in touches])
             if own:
-                updated |= {(name, wallet) for wallet in write_readings(self._conn, asset, own, self._batch.clock())}
+                updated |= {(name, wallet) for wallet in write_readings(self._conn, asset, own, self._batch.clock)}
             write_covered(self._conn, asset, moved)
             lower_unrepaired(self._conn, asset, failed)
         return frozenset(updated)

@@ -129,7 +129,7 @@ def test_every_length_and_offset_is_checked(at: int, value: int) -> None:
         decode_aggregate3(b"".join(map(word, words)), 1)
 
 
-def test_words_in_another_order_are_read_where_their_offsets_say() -> None:
+def test_words_in_another_order_than_their_offsets_are_refused() -> None:
     backwards = [32, 2, 64 + 128, 64, 1, 64, 32, 7, 1, 64, 32, 8]
     with pytest.raises(BadAnswer, match="overlap"):
         decode_aggregate3(b"".join(map(word, backwards)), 2)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -10,10 +13,11 @@ import psycopg
 import pytest
 
 from actors.errors import StoreDown
-from actors.messages import Covered, Failed, Marks, Page, PageReading, PageResult, Touch
+from actors.messages import Covered, Failed, Marks, Page, PageReading, PageResult, Touch, WriteBatch
 from actors.store import chain, checkpoint, pages
 from actors.store.pages import oldest_page, write_page
 from actors.store.postgres import Database
+from actors.store.write import write as store_write
 from tests.store.scene import HASH, Store, key, reading, wallet
 
 ORPHAN = bytes(31) + b"\x09"
@@ -62,28 +66,61 @@ def test_the_oldest_rows_are_found_by_the_index_however_many_there_are(store: St
     assert second.wallets.split(",")[0] == key(101)
 
 
+@contextmanager
+def held_up(store: Store, attempt: Callable[[Store], Any]) -> Iterator[list[Any]]:
+    """Inside, the attempt waits for wallet 1's row; afterwards it is done, and what it returned is in the list."""
+    outcome: list[Any] = []
+
+    def late() -> None:
+        with psycopg.connect(store.url, autocommit=True) as conn:
+            outcome.append(attempt(replace(store, conn=conn)))
+
+    thread = threading.Thread(target=late)
+    with psycopg.connect(store.url) as holder:
+        holder.execute("select 1 from eth_wallet_balances where wallet = %s for update", [key(1)])
+        thread.start()
+        while not store.one("select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'")[0]:
+            pass
+        yield outcome
+    thread.join()
+
+
+@pytest.mark.parametrize("track", ["discover", "table"])
+@pytest.mark.parametrize("kind", ["page", "reading", "repair"])
+def test_a_write_that_waits_for_a_row_dates_it_by_its_reading(store: Store, kind: str, track: str) -> None:
+    store = store.tracking(track)
+    store.conn.execute("insert into eth_wallet_balances (wallet, read_block) select unnest(%s::text[]), 50", [[key(1), key(2)]])
+    repair = store.repair(2, 40) if kind == "repair" else None
+    read_at = time.perf_counter()
+
+    def attempt(other: Store) -> object:
+        if kind == "page":
+            page = replace(page_reading({1: 7, 2: 8}, 110), read_at=read_at)
+            return write_page(other.conn, page, {other.asset.name: other.asset}, time.perf_counter)
+        readings = reading(1, 7, 110, read_at=read_at), reading(2, 8, 45 if repair else 110, read_at=read_at, repair=repair)
+        batch = WriteBatch(readings, clock=time.perf_counter)
+        return store_write(other.conn, batch, {other.asset.name: other.asset})
+
+    with held_up(store, attempt):
+        (seen,) = store.one("select clock_timestamp()::timestamp")
+        while not store.one("select clock_timestamp()::timestamp > %s::timestamp + interval '0.2 s'", seen)[0]:
+            pass
+    assert store.row(2) == (8, None, 45 if repair else 110)
+    dates = store.all("select updated_at from eth_wallet_balances")
+    assert all(at <= seen for (at,) in dates)
+
+
 @pytest.mark.parametrize("as_page", [True, False])
 def test_a_write_that_waits_past_two_closings_is_done_anew(store: Store, as_page: bool) -> None:
     """Else its block, which is none of the remembered ones, would be below the checkpoint, where nothing compares it any more."""
     store.write(reading(1, 5, 90))
     marks_at(store, Marks(105, 100))
-    outcome: list[Any] = []
 
-    def late() -> None:
-        with psycopg.connect(store.url, autocommit=True) as conn:
-            other = replace(store, conn=conn)
-            outcome.append(
-                write(other, page_reading({1: 7}, 110, ORPHAN)) if as_page else other.write(reading(1, 7, 110, block_hash=ORPHAN))
-            )
+    def attempt(other: Store) -> object:
+        return write(other, page_reading({1: 7}, 110, ORPHAN)) if as_page else other.write(reading(1, 7, 110, block_hash=ORPHAN))
 
-    with psycopg.connect(store.url) as holder:
-        holder.execute("select 1 from eth_wallet_balances where wallet = %s for update", [key(1)])
-        thread = threading.Thread(target=late)
-        thread.start()
-        while not store.one("select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'")[0]:
-            pass
+    with held_up(store, attempt) as outcome:
         marks_at(store, Marks(118, 115))
-    thread.join()
     refused = outcome[0].updated is None if as_page else outcome[0].refused != ()
     assert refused
     assert store.row(1) == (5, None, 90)

@@ -12,7 +12,7 @@ from actors.budget.gate import Budget
 from actors.budget.governor import Governor
 from actors.budget.month import DAY, MonthSpent
 from actors.budget.prices import Prices
-from actors.budget.spender import spend_as
+from actors.budget.spender import Spender, spend_as, spending
 from actors.budget.tally import Spent
 from actors.progress import Efforts, account_to, effort
 from actors.supervisor import ChildSpec, Supervisor
@@ -204,3 +204,34 @@ class Limits:
     backoff_initial_secs: float = 0.1
     backoff_max_secs: float = 5
     progress_secs: float = 90
+
+
+async def test_who_is_patient_takes_what_the_sweep_would_and_gives_way_to_live_calls(autojump_clock: trio.testing.MockClock) -> None:
+    limited, paid, live = budget(limit=26), 0, list[float]()
+
+    async def ask_on() -> None:
+        nonlocal paid
+        with spending(Spender("backfill", live=False, patient=True)):
+            while True:
+                await limited.pay(CALL)
+                paid += 1
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(4):
+            nursery.start_soon(ask_on)
+        await trio.sleep(100)
+        assert paid == pytest.approx(0.8 * 100, rel=0.15)
+        for _ in range(10):
+            began = trio.current_time()
+            await limited.pay(CALL)
+            live.append(trio.current_time() - began)
+            await trio.sleep(10)
+        assert max(live) < 1
+        nursery.cancel_scope.cancel()
+    assert {who for who, _ in limited.tally.unsaved()} == {"backfill", "other"}
+
+
+async def test_who_is_patient_and_without_a_limit_does_not_wait() -> None:
+    free = budget()
+    with spending(Spender("backfill", live=False, patient=True)), trio.testing.assert_no_checkpoints():
+        await free.pay(CALL)

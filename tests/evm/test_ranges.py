@@ -115,8 +115,11 @@ def test_answers_are_taken_whole_and_in_order_whatever_comes_first_or_is_refused
     last, taken = first + blocks - 1, list[Range]()
     ranges = Ranges[Range](first, last, RangeSize(most))
     under_way: list[Range] = []
+    answered: set[Range] = set()
     while not ranges.done:
         while len(under_way) < 4 and (asked := ranges.ask()) is not None:
+            below = [one for one in (*under_way, *answered) if ranges.next_block <= one[0] < asked[0]]
+            assert sum(end - start + 1 for start, end in below) == asked[0] - ranges.next_block, "lower blocks were left out"
             under_way.append(asked)
         asked = under_way.pop(data.draw(st.integers(0, len(under_way) - 1)))
         if asked[0] < asked[1] and data.draw(st.integers(0, 3)) == 0:
@@ -124,6 +127,7 @@ def test_answers_are_taken_whole_and_in_order_whatever_comes_first_or_is_refused
             ranges.give_back(asked)
         else:
             ranges.answered(asked, asked)
+            answered.add(asked)
         while (answer := ranges.take()) is not None:
             taken.append(answer)
     assert not under_way

@@ -8,16 +8,16 @@ is in the errand: the writer takes it in the transaction that ends it, or drops 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from actors.config import AssetConfig
 from actors.errand import Errand, Item
-from actors.errors import BadAnswer, DecodeError, NodeBehind, NodeError, Throttled, TooLarge, Transient, WrongBlock
+from actors.errors import NodeBehind, NodeError, Transient
 from actors.evm.block import Header
 from actors.evm.endpoint import Endpoint
-from actors.evm.logs import LogEvent, RangeSize, decode_log, filter_for
+from actors.evm.ranges import Ranges
+from actors.gather import Gatherer, Span
 from actors.log import get_logger
 from actors.messages import Covered, Marks, Move, Raised, Touch
 from actors.ports import ChainPorts
@@ -26,29 +26,8 @@ from actors.reorg import Reorgs
 from actors.store import checkpoint, holders
 from actors.store.holders import RowState
 
-MOST_WALLETS = 50_000
 MOST_VOUCHED = 1000
 log = get_logger("closing")
-
-
-@dataclass
-class Span:
-    """What was found in blocks `first` to `last`: each wallet's newest event, and the ids of logs above `ids_above`."""
-
-    first: int
-    last: int
-    ids_above: float
-    events: dict[bytes, LogEvent] = field(default_factory=dict)
-    ids: set[tuple[bytes, int, int]] = field(default_factory=set)
-
-    def add(self, event: LogEvent) -> None:
-        """Take in one log."""
-        if event.block > self.ids_above:
-            self.ids.add((event.block_hash, event.index, event.block))
-        for wallet in event.wallets:
-            known = self.events.get(wallet)
-            if known is None or event.block >= known.block:
-                self.events[wallet] = event
 
 
 @dataclass(frozen=True)
@@ -63,8 +42,7 @@ class Closer:
 
     def __init__(self, ports: ChainPorts, asset: AssetConfig, reorgs: Reorgs, watch: PushWatch) -> None:
         self._ports, self._asset, self._reorgs, self._watch = ports, asset, reorgs, watch
-        self._filter = filter_for(asset.triggers)
-        self._range = RangeSize(ports.config.max_log_blocks)
+        self._gatherer = Gatherer(ports, asset)
         self._answered_by: Endpoint | None = None
         self._vouched: dict[int, bytes] = {}
         self._tip: Header | None = None
@@ -172,55 +150,11 @@ class Closer:
             raise NodeBehind(f"has no block {target.number} of that hash")
 
     async def gather(self, endpoint: Endpoint, first: int, target: Header) -> Span:
-        """The logs of a range, in pages that the provider takes, up to as many wallets as one closing holds."""
+        """The logs of a range, up to as many wallets as one closing holds; of one block by its hash."""
         if first == target.number:
-            span = Span(first, first, self._watch.since)
-            await self._page(endpoint, {"blockHash": "0x" + target.hash.hex()}, span, (first, first), target)
-            return span
-        span = Span(first, first - 1, self._watch.since)
-        while span.last < target.number and len(span.events) < MOST_WALLETS:
-            start = span.last + 1
-            end = min(target.number, start + self._range.current - 1)
-            try:
-                await self._page(endpoint, {"fromBlock": hex(start), "toBlock": hex(end)}, span, (start, end), target)
-            except TooLarge as error:
-                if start == end and self._range.current == 1:
-                    raise
-                self._range.refused(error.hint)
-            except Transient as error:
-                # An answer that takes too long, or is too long, is no refusal in words, and would come the same way again.
-                if not isinstance(error, Throttled):
-                    self._range.refused(max(1, (end - start + 1) // 2))
-                if span.last < first:
-                    raise
-                break  # what has been gathered is closed first, so that a long gap comes on
-            else:
-                self._range.accepted()
-                span.last = end
-        return span
-
-    async def _page(
-        self, endpoint: Endpoint, where: Mapping[str, str], span: Span, asked: tuple[int, int], target: Header
-    ) -> None:
-        """One page. A log of a block that was not asked for would be waited for: for ever, where there is no such block."""
-        events = [self._decode(entry) for entry in await endpoint.logs({**self._filter, **where})]
-        for event in events:
-            if event is None or event.removed:
-                continue
-            if not asked[0] <= event.block <= asked[1]:
-                raise BadAnswer(f"eth_getLogs: a log of block {event.block}, {asked[0]} to {asked[1]} were asked for")
-            if event.block == target.number and event.block_hash != target.hash:
-                raise WrongBlock(f"eth_getLogs: logs of another block {event.block}")
-            span.add(event)
-
-    def _decode(self, entry: dict[str, Any]) -> LogEvent | None:
-        """A log that does not decode is counted, shown and skipped."""
-        try:
-            return decode_log(self._asset.triggers, entry)
-        except DecodeError as error:
-            self._ports.metrics.logs_undecodable.labels(self._asset.name).inc()
-            log.warning("log does not decode", asset=self._asset.name, reason=str(error))
-            return None
+            return await self._gatherer.block(endpoint, target, self._watch.since)
+        ranges = Ranges[Span](first, target.number, self._gatherer.size)
+        return await self._gatherer.span(endpoint, ranges, target, self._watch.since)
 
     async def _register(
         self, endpoint: Endpoint, span: Span, marks: Marks, target: Header, branch: int, whole: bool
@@ -239,19 +173,19 @@ class Closer:
 
     def items(self, span: Span, rows: Mapping[bytes, RowState], branch: int) -> list[Item]:
         """What is left to do about all wallets of a span."""
-        return [item for wallet, event in span.events.items() for item in self._item(wallet, event, rows, branch)]
+        return [item for wallet, block in span.events.items() for item in self._item(wallet, block, rows, branch)]
 
-    def _item(self, wallet: bytes, event: LogEvent, rows: Mapping[bytes, RowState], branch: int) -> list[Item]:
+    def _item(self, wallet: bytes, block: int, rows: Mapping[bytes, RowState], branch: int) -> list[Item]:
         """What is left to do about a wallet: nothing, move its block, raise its set-aside block, or read it."""
         row = rows.get(wallet)
         if row is None or not row.tracked:
             return []
-        touch = Touch(self._asset.name, wallet, event.block, event.block, event_branch=branch)
+        touch = Touch(self._asset.name, wallet, block, block, event_branch=branch)
         if row.aside:
             return [Raised(touch, branch)]
-        if row.read_block is None or row.read_block < event.block:
+        if row.read_block is None or row.read_block < block:
             return [touch]
-        if row.blocknumber is None or row.blocknumber < event.block:
+        if row.blocknumber is None or row.blocknumber < block:
             return [Covered(touch, branch)]
         return []
 
@@ -263,8 +197,8 @@ class Closer:
         if not whole or marks.confirmed is None:
             return
         withheld = sum(
-            event.block <= marks.last_block and row.tracked and not row.aside and (row.blocknumber or -1) < event.block
-            for wallet, event in span.events.items()
+            block <= marks.last_block and row.tracked and not row.aside and (row.blocknumber or -1) < block
+            for wallet, block in span.events.items()
             if (row := rows.get(wallet)) is not None
         )
         if withheld:

@@ -20,8 +20,7 @@ import trio
 from actors.budget.spender import spend_as
 from actors.errors import TrueupError
 from actors.progress import Efforts, account_to
-from actors.restarts import Backoff as Backoff  # the subscriber and backfill take it from here
-from actors.restarts import RestartBudget
+from actors.restarts import Backoff, RestartBudget
 
 log = logging.getLogger("trueup.supervisor")
 

@@ -162,6 +162,11 @@ def test_backfill_finds_the_wallets_of_past_logs_and_resumes(world: World) -> No
     assert trueup("backfill", "-c", world.path, "--from-block", "0").returncode == 0
 
 
+def test_a_last_block_that_the_chain_does_not_have_is_refused(world: World) -> None:
+    refused(trueup("backfill", "-c", world.path, "--from-block", "0", "--to-block", str(world.town.block() + 1)), "--to-block")
+    assert world.rows() == {}
+
+
 def test_the_seeds_tables_are_taken_over_as_they_stand(tmp_path: Path, database_url: str, town: Town, anvil: Anvil) -> None:
     """A hundred thousand rows of the first seed: NULL blocks, 1970 placeholders by its own backfill query, its checkpoint."""
     _seed_database(database_url, town)

@@ -38,10 +38,17 @@ class Budget:
     async def pay(self, methods: Sequence[str]) -> None:
         """Wait until these calls, sent together, fit, and count them. The sweep's do not wait: they were let through with their batch."""
         units = self.governor.prices.total(methods)
-        if spender().live and (self._turn.locked() or self.governor.live_secs(units) > 0):
+        if spender().patient:
+            await self._give_way()
+        elif spender().live and (self._turn.locked() or self.governor.live_secs(units) > 0):
             await self._wait(units)
         for method in methods:
             self.note(method)
+
+    async def _give_way(self) -> None:
+        with waiting_for_others():
+            while (secs := self.sweep_secs()) > 0:
+                await trio.sleep(secs)
 
     async def _wait(self, units: int) -> None:
         self.governor.live_waiting += 1

@@ -12,11 +12,14 @@ SWEEPER = "sweeper"
 
 @dataclass
 class Spender:
-    """An actor by its kind. `live`: it waits for the window alone. `prepaid`: units that were counted when the call was admitted."""
+    """An actor by its kind. `live`: it waits for the window alone; `patient`: each of its calls waits as a batch of the sweep does.
+    `prepaid`: units that were counted when the call was admitted.
+    """
 
     actor: str = "other"
     live: bool = True
     prepaid: int = 0
+    patient: bool = False
 
 
 _spender: ContextVar[Spender | None] = ContextVar("spender", default=None)

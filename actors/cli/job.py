@@ -33,13 +33,17 @@ async def run_job(config: Config, assets: list[AssetConfig], work: Work) -> int:
         system = System(config, client)
         await system.check()
         finished = trio.Event()
-        todo = list(assets)
+        todo, refused = list(assets), list[ConfigError]()
 
         async def source(*, task_status: trio.TaskStatus[None]) -> None:
             task_status.started()
             while todo:
                 asset = todo[0]
-                await work(system.chains[asset.chain], asset)
+                try:
+                    await work(system.chains[asset.chain], asset)
+                except ConfigError as error:  # no fault that a restart would mend
+                    refused.append(error)
+                    break
                 todo.pop(0)
             finished.set()
 
@@ -50,6 +54,8 @@ async def run_job(config: Config, assets: list[AssetConfig], work: Work) -> int:
             except GaveUp as error:
                 log.error(str(error))
                 return 1
+    if refused:
+        raise refused[0]
     return 0 if finished.is_set() else 1
 
 

@@ -23,12 +23,15 @@ class Progress:
     def __init__(self, what: str, unit: str, stream: TextIO | None = None) -> None:
         self._what, self._unit, self._stream = what, unit, stream or sys.stderr
         self._began = time.monotonic()
+        self._before: int | None = None
         self._shown = -1
 
     def line(self, done: int, total: int) -> str:
-        """One line: share, rate and time left."""
+        """One line: share, rate and time left. What was done when it was first shown was done by an earlier run, in its own time."""
+        if self._before is None:
+            self._before, self._began = done, time.monotonic()
         secs = max(time.monotonic() - self._began, 1e-9)
-        rate = done / secs
+        rate = max(0, done - self._before) / secs
         left = duration((total - done) / rate) if rate and total > done else "0s"
         share = min(1.0, done / total) if total else 1.0
         bar = "#" * int(share * WIDTH)

@@ -40,6 +40,7 @@ async def pass_over(counts: dict[str, dict[str, int]], limit: int | None, ports:
     most = rows if limit is None else min(limit, rows)
     progress, count = Progress(f"sweep {asset.name}", "wallets"), counts.setdefault(asset.name, {"requested": 0, "updated": 0})
     done = dict(count)
+    progress.at(0, most)
 
     def on_page(lap: Lap) -> None:
         count["requested"], count["updated"] = done["requested"] + lap.requested, done["updated"] + lap.updated

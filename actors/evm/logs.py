@@ -1,4 +1,4 @@
-"""Logs: which wallets they name, and how many blocks to ask for at once."""
+"""Logs: which wallets they name."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from actors.errors import BadAnswer, DecodeError, SignatureError
 from actors.evm.abi import EventSpec, Param, parse_event, static_words
 
 ZERO = bytes(20)
-HINT_HOLDS = 100  # accepted ranges until a refusal's hint is forgotten
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,29 +157,3 @@ def _address(name: str, topic: bytes) -> bytes:
 
 def _bytes(text: str) -> bytes:
     return bytes.fromhex(text.removeprefix("0x"))
-
-
-class RangeSize:
-    """How many blocks one eth_getLogs asks for: shrinks by the refusal's own hint or by half, and grows again by steps.
-
-    A hint is a provider's own limit more often than not, so the size stays below it for a while instead of running into it every time.
-    """
-
-    def __init__(self, most: int) -> None:
-        self._most = self._ceiling = self.current = max(1, most)
-        self._accepted = 0
-
-    def refused(self, hint: int | None) -> None:
-        """The range was too long, or held too much. A hint that would not shrink it is not believed."""
-        if hint is not None and 0 < hint < self.current:
-            self.current = self._ceiling = hint
-            self._accepted = 0
-        else:
-            self.current = max(1, self.current // 2)
-
-    def accepted(self) -> None:
-        """A range went through: a quarter more next time."""
-        self._accepted += 1
-        if self._accepted >= HINT_HOLDS:
-            self._ceiling = self._most
-        self.current = min(self._ceiling, self.current + max(1, self.current // 4))

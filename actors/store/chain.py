@@ -12,6 +12,7 @@ from actors.store.arrays import from_text, literal, text
 from actors.store.postgres import Conn
 
 KEPT_CLOSINGS = 256
+BACKFILL = ":backfill:"  # stands in the name of a backfill's checkpoint between its asset's and its first block
 Block = tuple[int, bytes]
 
 
@@ -150,8 +151,8 @@ def prune(conn: Conn, chain: str, keep_above: int, keep: int = KEPT_CLOSINGS) ->
 def reorg(
     conn: Conn, chain: str, checkpoint_names: Sequence[str], fork: int, branch: int, tables: Sequence[str] = ()
 ) -> tuple[int, bool]:
-    """One transaction: the branch goes up by one, and the checkpoints above the fork go back to it, as do the events of set-aside
-    wallets of those tables. The branch from then on, and True.
+    """One transaction: the branch goes up by one, and the checkpoints above the fork, their backfills' included, go back to it, as do the
+    events of set-aside wallets of those tables. The branch from then on, and True.
 
     Where it is not `branch` any more, somebody else was first: nothing changes, and it is the other's branch, and False.
     """
@@ -167,9 +168,10 @@ def reorg(
             update eth_indexer_checkpoints set updated_at = current_timestamp,
                 last_block = case when last_block > %(fork)s then %(fork)s else last_block end,
                 confirmed = case when confirmed > %(fork)s then %(fork)s else confirmed end
-            where name = any(%(names)s) and (last_block > %(fork)s or confirmed > %(fork)s)
+            where (name = any(%(names)s) or exists (select from unnest(%(names)s::text[]) n where starts_with(name, n || %(backfill)s)))
+                and (last_block > %(fork)s or confirmed > %(fork)s)
             """,
-            {"fork": fork, "names": list(checkpoint_names)},
+            {"fork": fork, "names": list(checkpoint_names), "backfill": BACKFILL},
         )
         conn.execute(
             "update trueup_set_aside set block = %s where table_name = any(%s) and block > %s", [fork, list(tables), fork]

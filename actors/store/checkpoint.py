@@ -7,8 +7,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from actors.messages import Marks
-from actors.store.chain import remember
+from actors.store.chain import BACKFILL, remember
 from actors.store.postgres import Conn
+
+
+def of_backfill(name: str, first: int) -> str:
+    """The checkpoint of a backfill of the asset whose own has that name: one for each block that a backfill was asked to begin at."""
+    return f"{name}{BACKFILL}{first}"
 
 
 def load(conn: Conn, name: str) -> Marks | None:

@@ -10,7 +10,7 @@ from actors.budget.gate import Budget
 from actors.budget.governor import Governor
 from actors.budget.month import DAY, MonthSpent
 from actors.budget.prices import Prices
-from actors.budget.spender import spend_as
+from actors.budget.spender import Spender, spend_as, spending
 from actors.budget.tally import Spent
 from actors.config import SupervisorConfig
 from actors.progress import Efforts, account_to, effort
@@ -194,3 +194,34 @@ async def test_what_is_shown_of_it_is_json_and_says_why_the_sweep_waits(autojump
     assert (shown["window_units"], shown["month_units"], shown["month_cap"]) == (2600, 5600, 1_000_000)
     assert shown["sweep_waits_for"] == "window"
     assert shown["units_per_sec"] == shown["learned_units_per_sec"] == 182
+
+
+async def test_who_is_patient_takes_what_the_sweep_would_and_gives_way_to_live_calls(autojump_clock: trio.testing.MockClock) -> None:
+    limited, paid, live = budget(limit=26), 0, list[float]()
+
+    async def ask_on() -> None:
+        nonlocal paid
+        with spending(Spender("backfill", live=False, patient=True)):
+            while True:
+                await limited.pay(CALL)
+                paid += 1
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(4):
+            nursery.start_soon(ask_on)
+        await trio.sleep(100)
+        assert paid == pytest.approx(0.8 * 100, rel=0.15)
+        for _ in range(10):
+            began = trio.current_time()
+            await limited.pay(CALL)
+            live.append(trio.current_time() - began)
+            await trio.sleep(10)
+        assert max(live) < 1
+        nursery.cancel_scope.cancel()
+    assert {who for who, _ in limited.tally.unsaved()} == {"backfill", "other"}
+
+
+async def test_who_is_patient_and_without_a_limit_does_not_wait() -> None:
+    free = budget()
+    with spending(Spender("backfill", live=False, patient=True)), trio.testing.assert_no_checkpoints():
+        await free.pay(CALL)

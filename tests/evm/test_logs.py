@@ -1,4 +1,4 @@
-"""Which wallets a log names, and how the range of blocks finds its size."""
+"""Which wallets a log names."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from actors.errors import BadAnswer, DecodeError, SignatureError
 from actors.evm.aggregate3 import word
-from actors.evm.logs import HINT_HOLDS, LogEvent, RangeSize, Trigger, decode_log, filter_for, wallets_of
+from actors.evm.logs import LogEvent, Trigger, decode_log, filter_for, wallets_of
 
 TOKEN = "0x18aAA7115705e8be94bfFEBDE57Af9BFc265B998"
 OTHER = "0x" + "77" * 20
@@ -190,53 +190,3 @@ def test_the_filter_names_each_contract_and_topic_once() -> None:
 def test_a_trigger_that_cannot_be_says_what_is_wrong(contract: str, event: str, wallets: list[str], says: str) -> None:
     with pytest.raises(SignatureError, match=says):
         Trigger.parse(contract, event, wallets)
-
-
-def test_a_range_halves_where_the_refusal_names_no_size() -> None:
-    size = RangeSize(9000)
-    size.refused(None)
-    assert size.current == 4500
-
-
-@pytest.mark.parametrize("hint", [9000, 10_000, 0, -5])
-def test_a_hint_that_would_not_shrink_the_range_is_not_believed(hint: int) -> None:
-    size = RangeSize(9000)
-    size.refused(hint)
-    assert size.current == 4500
-
-
-def test_a_range_takes_the_size_that_the_refusal_names_and_stays_there_for_a_while() -> None:
-    size = RangeSize(9000)
-    size.refused(10)
-    for _ in range(HINT_HOLDS - 1):
-        size.accepted()
-        assert size.current == 10
-    size.accepted()
-    assert size.current == 12
-
-
-def test_a_range_grows_again_up_to_its_bound() -> None:
-    size = RangeSize(9000)
-    for _ in range(30):
-        size.refused(None)
-    assert size.current == 1
-    seen = []
-    for _ in range(60):
-        size.accepted()
-        seen.append(size.current)
-    assert seen[:4] == [2, 3, 4, 5]
-    assert seen == sorted(seen)
-    assert size.current == 9000
-
-
-@given(st.integers(1, 10_000), st.lists(st.none() | st.integers(-1, 20_000) | st.just("accepted")))
-def test_a_range_never_leaves_its_bounds(most: int, told: list[int | str | None]) -> None:
-    size = RangeSize(most)
-    for each in told:
-        before = size.current
-        if isinstance(each, str):
-            size.accepted()
-        else:
-            size.refused(each)
-            assert size.current < before or before == 1
-        assert 1 <= size.current <= most

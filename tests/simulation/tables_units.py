@@ -11,7 +11,7 @@ from actors.budget.tally import Key, Spent
 from actors.config import AssetConfig
 from actors.messages import Marks
 from actors.store import holders as real_holders
-from actors.store.chain import KEPT_CLOSINGS
+from actors.store.chain import BACKFILL, KEPT_CLOSINGS
 from actors.store.holders import RowState, is_query, tick_size
 from actors.store.set_aside import Due
 from tests.simulation.tables_contents import PLACEHOLDER, Block, Contents, Lease, Row, Seen, Spend
@@ -72,8 +72,9 @@ def reorg(c: Contents, chain: str, checkpoint_names: Sequence[str], fork: int, o
     if branch(c, chain) != of_branch:
         return c.chains[chain], False
     c.chains[chain] = of_branch + 1
-    for name in checkpoint_names:
-        if marks := c.checkpoints.get(name):
+    backfills = tuple(name + BACKFILL for name in checkpoint_names)
+    for name in list(c.checkpoints):
+        if (marks := c.checkpoints.get(name)) and (name in checkpoint_names or name.startswith(backfills)):
             confirmed = None if marks.confirmed is None else min(marks.confirmed, fork)
             c.checkpoints[name] = Marks(min(marks.last_block, fork), confirmed)
     for key, aside in list(c.aside.items()):

@@ -45,6 +45,7 @@ class Backfill:
         self._ports, self._asset, self._first, self._last, self._show = ports, asset, first, last, show
         self._name = checkpoint.of_backfill(asset.checkpoint, first)
         self._to_head, self._begun = last is None, False
+        self._lacking: set[int] = set()  # endpoints that do not have the last block
         self._reorgs = Reorgs(ports)
         self._closer = Closer(ports, asset, self._reorgs, PushWatch())
         self._gatherer = Gatherer(ports, asset)
@@ -53,8 +54,8 @@ class Backfill:
     async def run(self) -> None:
         """Until it is done. A window that a dead incarnation left open is dropped, and gathered again."""
         ports = self._ports
-        for errand in ports.book.open_of("backfill", ports.config.name, self._asset.name):
-            ports.book.drop(errand.id)
+        for errand in [*ports.book.open_of("backfill", ports.config.name, self._asset.name), *ports.book.open_of("repair", ports.config.name)]:
+            ports.book.drop(errand.id)  # of a reorg's repairs, too: it is found again
         ports.view.branch = await ports.store.patiently(chain_store.branch, ports.config.name)
         with spending(Spender("backfill", live=False, patient=True)):
             await self._go_on()
@@ -66,9 +67,10 @@ class Backfill:
             try:
                 if await self._pass(endpoint):
                     return
+                failed.clear()
             except NodeError as error:
                 pool.failed(endpoint, error)
-                failed = [endpoint]
+                failed.append(endpoint)  # the others first, each of them
                 log.warning("backfill goes on from its checkpoint", asset=self._asset.name, reason=str(error))
                 await trio.sleep(backoff.after(trio.current_time() - began))
 
@@ -76,11 +78,11 @@ class Backfill:
         """Do what is left, as the endpoint has it; True where nothing was. Raises NodeError, with what came before it done."""
         # Before the marks are read: a reorg by another copy in between must drop the windows.
         branch = self._ports.view.branch
-        marks = await self._marks()
         target, head = await self._target(endpoint)
+        marks = await self._marks()
         if await self._reorgs.look(Marks(marks.last_block, marks.last_block), endpoint, head, {}):
             return False
-        if marks.last_block >= target.number:
+        if max(marks.last_block + 1, self._first) > target.number:
             return True
         await self._reorgs.remember_below(endpoint, target)
         if self._to_head:
@@ -102,8 +104,10 @@ class Backfill:
         self._ports.saw_head(head)  # or nobody would know of a node that it is behind
         if self._last is None:
             self._last = head.number  # not the head of later: some chains make blocks faster than these are read
-        if head.number < self._last and not self._begun and not self._ports.pool.others(endpoint):
-            raise ConfigError(f"--to-block: the chain has no block {self._last} yet")
+        if head.number < self._last and not self._begun:
+            self._lacking.add(endpoint.index)
+            if all(one.index in self._lacking for one in self._ports.pool.endpoints if one.chain_ok is not False):
+                raise ConfigError(f"--to-block: the chain has no block {self._last} yet")
         target = head if head.number == self._last else await endpoint.header(self._last)
         if target is None or head.number < self._last:
             raise NodeBehind(f"has no block {self._last}")

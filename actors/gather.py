@@ -78,7 +78,7 @@ class Gatherer:
         """The next blocks of `ranges`, which end at the target; at least one answer's.
 
         Raises NodeError; but what was gathered before a question that failed by the network's fault comes first, so that a long range
-        comes on. After either the ranges are of no more use.
+        comes on: a fault that lasts is raised by the next span.
         """
         return await _Gathering(self, endpoint, ranges, target, ids_above).run()
 
@@ -154,7 +154,10 @@ class _Gathering:
         question = Asked(*asked, self._target.number, self._target.hash, self._span.ids_above)
         try:
             page = await self._gatherer.range(self._endpoint, question)
-        except NodeError as error:
+        except BaseException as error:
+            self._ranges.give_back(asked)  # also where it is cancelled: another span may follow over these ranges
+            if not isinstance(error, NodeError):
+                raise
             self._failed(asked, error)
         else:
             self._gatherer.size.accepted(asked[1] - asked[0] + 1, page.logs)
@@ -167,11 +170,10 @@ class _Gathering:
         size, blocks = self._gatherer.size, asked[1] - asked[0] + 1
         if isinstance(error, TooLarge) and blocks > 1:
             size.refused(blocks, error.hint)
-            self._ranges.give_back(asked)
             return
         if isinstance(error, Transient) and not isinstance(error, Throttled):
             # An answer that takes too long, or is too long, is no refusal in words, and would come the same way again.
-            size.refused(blocks, blocks // 2)
+            size.refused(blocks)
         self._fault = self._fault or error
 
     def _take(self) -> None:

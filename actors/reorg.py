@@ -118,11 +118,15 @@ class Reorgs:
     async def remember_below(self, endpoint: Endpoint, tip: Header) -> None:
         """Remember some of a block's own ancestors, ever farther apart: what a reorg deeper than all that was closed is measured by.
 
-        Not what the node has at those numbers: it may have gone over to another branch by now, whose logs were never asked for.
+        Not what the node has at those numbers: it may have gone over to another branch by now, whose logs were never asked for. Nothing is
+        known of the blocks between them: each is remembered as the end of what was asked for above the one before, or a fork would be
+        taken too high where a reading on another branch left a block there.
         """
         numbers = [tip.number - 2**step for step in range(LADDER_STEPS) if tip.number - 2**step >= 0]
         found = {tip.number: tip.hash, **await self._ancestors(endpoint, tip, numbers)}
-        await self._ports.store.patiently(chain_store.remember, self._ports.config.name, list(found.items()))
+        blocks = sorted(found.items())
+        for below, block in zip([None, *(number for number, _ in blocks)], blocks, strict=False):
+            await self._ports.store.patiently(chain_store.remember, self._ports.config.name, [block], below)
 
     async def _remember_below_fork(self, endpoint: Endpoint, fork: int, remembered: Sequence[Block]) -> None:
         """Best effort: without them the next reorg that is deeper still is healed from the oldest remembered block."""

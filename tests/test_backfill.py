@@ -6,14 +6,19 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import trio
+import trio.testing
 
 from actors import gather
 from actors.backfill import Backfill
+from actors.errors import ConfigError
+from actors.evm.block import Header
 from actors.evm.http import HttpClient
+from actors.evm.pool import Pool
 from actors.gather import AHEAD, UNDER_WAY
 from actors.sandbox.anvil import Anvil
 from actors.sandbox.town import Town
@@ -321,3 +326,54 @@ async def test_its_questions_are_paid_for_as_its_own(tmp_path: Path, database_ur
         spent = job.system.chains["town"].budget.tally.unsaved()
         saved = world.query("SELECT actor FROM trueup_spend WHERE method = 'eth_getLogs'")
         assert {who for who, method in spent if method == "eth_getLogs"} | {who for (who,) in saved} == {"backfill"}
+
+
+async def test_a_reading_on_a_branch_that_it_did_not_gather_hides_no_block_from_a_reorg(
+    tmp_path: Path, database_url: str, town: Town, anvil: Anvil, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first window is read on the new branch while that is shorter: the block that this leaves is not the fork."""
+    monkeypatch.setattr(gather, "MOST_WALLETS", 20)  # they are minted to in the first blocks
+    move(town, 6)
+    before = anvil.rpc("evm_snapshot")
+    for _ in range(7):
+        town.transfer(town.wallets[0], town.wallets[5], 1)
+    async with open_proxy(anvil) as proxy:
+        world = world_behind(tmp_path, database_url, town, proxy, **CHAIN)
+        proxy.add(held := Hold(lambda call: reads(town, call)))
+        proxy.add(asked := Asked())
+        last = town.block()
+        async with backfill(world, last=last) as job:
+            await eventually(lambda: bool(held.held) and max(asked.firsts) >= last - 1, "a read, with all else gathered")
+            fork(anvil, town, before, 2)
+            proxy.remove(held)
+            await eventually(lambda: bool(world.rows()), "the first window's rows")
+            for _ in range(8):
+                town.mine()
+            await job.ends()
+            assert is_healed(world)
+
+
+async def test_a_checkpoint_that_was_taken_below_its_first_block_begins_there(tmp_path: Path, database_url: str, town: Town) -> None:
+    move(town, 6)
+    world = World(tmp_path, database_url, town, **CHAIN)
+    for _ in range(2):
+        async with backfill(world, first=5, last=4) as job:
+            await job.ends()
+        world.query("UPDATE eth_indexer_checkpoints SET last_block = 2, confirmed = 2 WHERE name = 'audio_transfers:backfill:5'")
+    assert world.rows() == {}
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+async def test_a_last_block_that_no_endpoint_has_is_refused(count: int, autojump_clock: trio.testing.MockClock) -> None:
+    pool = Pool([f"http://node{index}" for index in range(count)], 1, HttpClient(), trio.current_time)
+    for endpoint in pool.endpoints:
+        endpoint.header = _head_500  # type: ignore[method-assign]  # all that it is asked
+    ports: Any = SimpleNamespace(pool=pool, saw_head=lambda head: None, view=SimpleNamespace(branch=0), config=SimpleNamespace(max_log_blocks=1))
+    asset: Any = SimpleNamespace(name="A", checkpoint="a", triggers=())
+    with trio.fail_after(60), pytest.raises(ConfigError, match="no block 501 yet"):
+        await Backfill(ports, asset, 0, 501, lambda done, of: None)._go_on()
+
+
+async def _head_500(at: int | str) -> Header:
+    await trio.sleep(0.05)
+    return Header(500, b"\x01" * 32, bytes(32), 0, bytes(32))

@@ -172,6 +172,30 @@ async def test_what_was_gathered_before_the_network_failed_comes_first(autojump_
         await Run(run.asks, run.endpoint, 4 * FIRST_BLOCKS + 1).span()
 
 
+@pytest.mark.parametrize("fault", [Transient("502"), Throttled("429")], ids=["a bad gateway", "throttled"])
+@pytest.mark.parametrize("at", [1, 201, 401, 901])
+async def test_what_was_asked_for_in_vain_is_asked_for_again_by_the_next_span(
+    fault: NodeError, at: int, autojump_clock: trio.testing.MockClock
+) -> None:
+    faults = [fault]
+
+    def delay(first: int) -> float:
+        if first >= at and faults:
+            raise faults.pop()
+        return 1.0
+
+    endpoint: Any = FakeEndpoint(delay=delay)
+    found, ranges = gatherer(100), Ranges[Span](1, LAST, gatherer(100).size)
+    wallets: set[bytes] = set()
+    while not ranges.done:
+        try:
+            wallets |= (await found.span(endpoint, ranges, TARGET, NO_PUSHES)).events.keys()
+        except NodeError as error:
+            assert error is fault
+    assert wallets == {ANN, *map(wallet_of, range(1, LAST + 1))}
+    assert not faults
+
+
 @pytest.mark.parametrize("error", [WrongBlock("another"), NodeBehind("has it not")])
 async def test_what_was_gathered_from_a_node_that_is_elsewhere_is_not_used(
     error: NodeError, autojump_clock: trio.testing.MockClock

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 from collections.abc import Awaitable, Callable
 
@@ -34,6 +35,7 @@ async def run_job(config: Config, assets: list[AssetConfig], work: Work) -> int:
         await system.check()
         finished = trio.Event()
         todo, refused = list(assets), list[ConfigError]()
+        gc.freeze()  # what is there by now stays: large answers make the collector look through it again and again
 
         async def source(*, task_status: trio.TaskStatus[None]) -> None:
             task_status.started()

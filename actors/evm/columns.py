@@ -11,13 +11,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby, repeat
-from operator import itemgetter
 from typing import Any
 
 from actors.evm.abi import static_words
 from actors.evm.logs import ZERO, Trigger
 
-COLUMNS = itemgetter("topics", "data", "blockNumber", "blockHash", "logIndex", "removed")
+COLUMNS = ("topics", "data", "blockNumber", "blockHash", "logIndex", "removed")
 WORD_CHARS = 64
 CLEAN = "0x" + 24 * "0"
 UNEXPECTED = (LookupError, TypeError, ValueError, AttributeError)
@@ -93,7 +92,7 @@ def by_columns(shapes: Sequence[Shape], entries: Sequence[Mapping[str, Any]], as
 
 def _take(shape: Shape, entries: Sequence[Mapping[str, Any]], asked: Asked, found: Found) -> bool:
     """Take in one trigger's logs, if they all are as expected."""
-    topics, data, numbers, hashes, indexes, removed = zip(*map(COLUMNS, entries), strict=True)
+    topics, data, numbers, hashes, indexes, removed = ([entry[name] for entry in entries] for name in COLUMNS)
     blocks = _blocks(numbers, hashes, asked)
     if blocks is None or any(removed) or set(map(len, topics)) != {shape.topics} or not _are_words(data, shape.data_chars):
         return False

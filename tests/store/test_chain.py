@@ -69,6 +69,15 @@ def test_reorg_takes_the_checkpoints_above_the_fork_back_to_it(conn: Conn) -> No
     ]
 
 
+def test_reorg_takes_back_the_checkpoints_of_backfills_too_and_of_no_other_assets(conn: Conn) -> None:
+    own, others = ["a_%", "a_%:backfill:0", "a_%:backfill:90"], ["ab:backfill:0", "a_%:backfills", "b:a_%:backfill:0"]
+    for name in own + others:
+        checkpoint.create(conn, "ethereum", name, 110, HASH)
+    chain.reorg(conn, "ethereum", ["a_%"], 100, 0)
+    assert [checkpoint.load(conn, name) for name in own] == [Marks(100, 100)] * 3
+    assert [checkpoint.load(conn, name) for name in others] == [Marks(110, 110)] * 3
+
+
 def test_blocks_above_a_mark_and_the_newest_below_are_remembered(conn: Conn) -> None:
     chain.remember(conn, "ethereum", [block(9), block(10), block(11), block(11, 2), block(11)])
     chain.remember(conn, "ethereum", [block(11), block(5)])

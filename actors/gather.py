@@ -154,11 +154,12 @@ class _Gathering:
         question = Asked(*asked, self._target.number, self._target.hash, self._span.ids_above)
         try:
             page = await self._gatherer.range(self._endpoint, question)
-        except BaseException as error:
-            self._ranges.give_back(asked)  # also where it is cancelled: another span may follow over these ranges
-            if not isinstance(error, NodeError):
-                raise
+        except NodeError as error:
+            self._ranges.give_back(asked)
             self._failed(asked, error)
+        except trio.Cancelled:
+            self._ranges.give_back(asked)  # another span may follow over these ranges
+            raise
         else:
             self._gatherer.size.accepted(asked[1] - asked[0] + 1, page.logs)
             self._ranges.answered(asked, page)

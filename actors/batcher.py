@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
@@ -179,8 +178,7 @@ class Batcher:
         if marked:
             self._ports.hand.put_together(touches)
         else:
-            for touch in touches:
-                self._ports.hand.put(replace(touch, suspect=True))
+            self._ports.hand.put_suspects(touches)
         lane = min(self._ports.pages, key=lambda lane: lane.waiting())
         with lane.inlet() as inlet, waiting_for_others():
             await inlet.send(reading)

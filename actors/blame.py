@@ -97,8 +97,7 @@ class Blame:
             for half in book.halve_page(page):
                 hand.put_page(replace(half, failures=failures))
             return
-        for touch in book.single_out(page, [page.wallets]):
-            hand.put(replace(touch, suspect=True))
+        hand.put_suspects(book.single_out(page, [page.wallets]))
         book.finish_page(page, 0)
 
     async def _answers_others(self, endpoint: Endpoint, batch: Batch) -> bool:

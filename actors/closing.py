@@ -98,13 +98,9 @@ class Closer:
         if not whole and first < target.number:
             await self._check_has(endpoint, target)
         span = await self.gather(endpoint, first, target)
-        if span.last < target.number:
-            part = await endpoint.header(span.last)
-            if part is None:
-                raise NodeBehind(f"has no block {span.last}")
-            more, target = True, part
-        else:
-            more = False
+        more = span.last < target.number
+        if more:
+            target = await self._end_of(endpoint, span)
         if span.events:
             self._ports.asset_views[self._asset.name].last_event_at = datetime.now(UTC)
         errand = await self._register(endpoint, span, marks, target, branch, whole)
@@ -114,6 +110,13 @@ class Closer:
         if not errand.dropped:
             self._note(target, span, errand)
         return Closed(more or errand.dropped)
+
+    async def _end_of(self, endpoint: Endpoint, span: Span) -> Header:
+        """The last block of a part of a range."""
+        end = await endpoint.header(span.last)
+        if end is None:
+            raise NodeBehind(f"has no block {span.last}")
+        return end
 
     def _note(self, target: Header, span: Span, errand: Errand) -> None:
         self._ports.view.closed = target

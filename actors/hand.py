@@ -57,6 +57,11 @@ class Hand:
         elif refused and any(batch.page is not None and batch.page.id == page.id for batch in self._flying.values()):
             self._refused_pages.add(page.id)
 
+    def put_suspects(self, touches: Iterable[Touch]) -> None:
+        """Take in touches of wallets that failed in a page: each is asked for alone."""
+        for touch in touches:
+            self.put(replace(touch, suspect=True))
+
     def put(self, touch: Touch) -> None:
         """Take a touch in: merged with what is there, or kept for after the read in flight."""
         key = key_of(touch)

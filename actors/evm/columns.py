@@ -1,8 +1,8 @@
 """A page of logs by columns: which wallets it names, and the newest block of each, at a fraction of what `decode_log` costs for each log.
 
 It knows logs only as they nearly always are. A page in which anything is otherwise it declines, whatever it is: that one is decoded log by
-log, and what is found or refused there is what counts; so are logs of another shape. Thousands of logs name each wallet again and again, and blocks come in order, so
-almost everything is checked once a block or once a wallet.
+log, and what is found or refused there is what counts; so are logs of another shape. Thousands of logs name each wallet again and again,
+and blocks come in order, so almost everything is checked once a block or once a wallet.
 """
 
 from __future__ import annotations
@@ -102,8 +102,8 @@ def _take(shape: Shape, entries: Sequence[Mapping[str, Any]], asked: Asked, foun
     if min(order) < 0 or not all(_are_words(column, 2 + WORD_CHARS) for column in others):
         return False
     if asked.last > asked.ids_above:
-        ids = zip(hashes, order, numbers, strict=True)
-        found.ids |= {(blocks[n][1], at, blocks[n][0]) for _, at, n in ids if blocks[n][0] > asked.ids_above}
+        ids = zip(order, numbers, strict=True)
+        found.ids |= {(blocks[n][1], at, blocks[n][0]) for at, n in ids if blocks[n][0] > asked.ids_above}
     return all(_newest(columns[at], numbers, blocks, found.newest) for at in shape.wallets)
 
 

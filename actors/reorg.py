@@ -29,6 +29,7 @@ from actors.store.holders import RowState
 PAGE = 50_000
 ASK_AT_ONCE = 50
 LADDER_STEPS = 9
+LEFT_SECS = 2.0
 log = get_logger("reorg")
 Block = tuple[int, bytes]
 
@@ -101,19 +102,31 @@ class Reorgs:
         return {number: value for number, value in zip(numbers, hashes, strict=True) if value is not None}
 
     async def _hear_others(self, endpoint: Endpoint, tip: Header, orphaned: Sequence[Block]) -> None:
-        """Raise WrongBlock where an endpoint that is further on (or as far, and preferred) says that the blocks stand."""
-        for other in self._ports.pool.others(endpoint):
-            try:
-                head = await other.header("latest")
-                there = {} if head is None else await self._hashes(other, head, sorted({number for number, _ in orphaned}))
-            except NodeError as error:
-                self._ports.pool.failed(other, error)
-                continue
-            if head is None or any(there.get(number) != value for number, value in orphaned):
-                continue
-            if (head.number, -other.index) > (tip.number, -endpoint.index):
-                raise WrongBlock(f"sits on another branch than {other.name}, which is further on")
-            self._ports.pool.failed(other, WrongBlock(f"sits on another branch than {endpoint.name}, which is further on"))
+        """Raise WrongBlock where an endpoint that is further on (or as far, and preferred) says that the blocks stand.
+
+        Also those that were left a moment ago are heard: else a node on a branch of its own is believed whenever the better one stumbles.
+        """
+        pool = self._ports.pool
+        for other in pool.others(endpoint):
+            await self._hear(other, endpoint, tip, orphaned)
+        for other in pool.left():
+            if other is not endpoint:
+                with trio.move_on_after(LEFT_SECS):
+                    await self._hear(other, endpoint, tip, orphaned)
+
+    async def _hear(self, other: Endpoint, endpoint: Endpoint, tip: Header, orphaned: Sequence[Block]) -> None:
+        """What one other says of it; if it is the other that is behind on another branch, it is left."""
+        try:
+            head = await other.header("latest")
+            there = {} if head is None else await self._hashes(other, head, sorted({number for number, _ in orphaned}))
+        except NodeError as error:
+            self._ports.pool.failed(other, error)
+            return
+        if head is None or any(there.get(number) != value for number, value in orphaned):
+            return
+        if (head.number, -other.index) > (tip.number, -endpoint.index):
+            raise WrongBlock(f"sits on another branch than {other.name}, which is further on")
+        self._ports.pool.failed(other, WrongBlock(f"sits on another branch than {endpoint.name}, which is further on"))
 
     async def remember_below(self, endpoint: Endpoint, tip: Header) -> None:
         """Remember some of a block's own ancestors, ever farther apart: what a reorg deeper than all that was closed is measured by.

@@ -71,6 +71,10 @@ class Pool:
         """The other healthy endpoints, preferred first."""
         return self._up((endpoint,))
 
+    def left(self) -> list[Endpoint]:
+        """Those that were left for a while, preferred first."""
+        return [e for e in self.endpoints if e.chain_ok is not False and e.down_until > self._now()]
+
     async def turn(self, after: int) -> Endpoint:
         """The next healthy endpoint in rotation after the one of that index; waits until there is one."""
         first = await self.pick()

@@ -96,6 +96,11 @@ class Town:
         """Make one block now."""
         self._anvil.rpc("evm_mine")
 
+    def settle(self) -> None:
+        """Make blocks until no transaction waits for one."""
+        while int(self._anvil.rpc("txpool_status")["pending"], 16):
+            self.mine()
+
     def block(self) -> int:
         """The head."""
         return int(self._anvil.rpc("eth_blockNumber"), 16)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 
 import pytest
@@ -75,6 +76,29 @@ async def test_a_replica_on_another_branch_of_the_same_height_makes_no_reorg(
                     busy(town)
                     await still_true(world)
                     assert fault.struck
+                assert system.view.chains["town"].branch == 0
+
+
+@MODES
+async def test_it_makes_none_either_while_the_better_endpoint_is_left(
+    behind: Behind, anvil: Anvil, town: Town, mode: Mode
+) -> None:
+    with twin_of(anvil, town) as (other, lost):
+        busy(lost, 2)
+        async with open_proxy(anvil) as first, open_proxy(anvil, other) as second:
+            world = behind(first, second, **mode)
+            async with following(world) as system:
+                busy(town, 12)
+                mine(town, 2)
+                await still_true(world)
+                mine(lost, town.block() - lost.block())
+                better, worse = system.chains["town"].pool.endpoints
+                better.down_until = math.inf
+                with second.fault(OtherNode()):
+                    await eventually(lambda: "another branch" in (worse.last_error or ""), "the replica found out")
+                    better.down_until = -math.inf
+                    busy(town)
+                    await still_true(world)
                 assert system.view.chains["town"].branch == 0
 
 

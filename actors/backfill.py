@@ -80,7 +80,8 @@ class Backfill:
         branch = self._ports.view.branch
         target, head = await self._target(endpoint)
         marks = await self._marks()
-        if await self._reorgs.look(Marks(marks.last_block, marks.last_block), endpoint, head, {}):
+        blocks = await self._ports.store.patiently(chain_store.remembered, self._ports.config.name, marks.last_block)
+        if await self._reorgs.look(blocks, branch, endpoint, head):
             return False
         if max(marks.last_block + 1, self._first) > target.number:
             return True

@@ -7,9 +7,11 @@ is in the errand: the writer takes it in the transaction that ends it, or drops 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+
+import trio
 
 from actors.config import AssetConfig
 from actors.errand import Errand, Item
@@ -24,6 +26,7 @@ from actors.ports import ChainPorts
 from actors.pushes import PushWatch
 from actors.reorg import Reorgs
 from actors.store import checkpoint, holders
+from actors.store.chain import Block
 from actors.store.holders import RowState
 
 MOST_VOUCHED = 1000
@@ -46,6 +49,7 @@ class Closer:
         self._answered_by: Endpoint | None = None
         self._vouched: dict[int, bytes] = {}
         self._tip: Header | None = None
+        self._early: tuple[Header, Span] | None = None
         self._lies = False
         self.marks: Marks | None = None
 
@@ -59,16 +63,27 @@ class Closer:
         ports = self._ports
         # Before the marks are read: a reorg by another copy in between must drop this closing.
         branch = ports.view.branch
-        marks = await ports.store.patiently(checkpoint.load, self._asset.checkpoint)
-        if marks is None:
-            raise Transient(f"checkpoint {self._asset.checkpoint} is gone")
-        self.marks = marks
         endpoint = await self._asked_now(whole)
+        async with trio.open_nursery() as nursery:
+            self._early = None
+            if not whole and ports.view.head is not None:
+                nursery.start_soon(self._gather_early, endpoint, ports.view.head)
+            opening = await ports.store.patiently(checkpoint.opening, ports.config.name, self._asset.checkpoint)
+        if opening is None:
+            raise Transient(f"checkpoint {self._asset.checkpoint} is gone")
+        self.marks, blocks = opening
         try:
-            return await self._close(endpoint, marks, branch, whole)
+            return await self._close(endpoint, self.marks, blocks, branch, whole)
         except NodeError as error:
             error.endpoint = endpoint  # type: ignore[attr-defined]  # the catcher holds it against who was asked
             raise
+
+    async def _gather_early(self, endpoint: Endpoint, head: Header) -> None:
+        """Ask for a new head's logs while Postgres says whether nothing but that block is to be closed, as nearly always."""
+        try:
+            self._early = head, await self._gatherer.block(endpoint, head, self._watch.since)
+        except NodeError:
+            pass  # it is asked again in its turn, and judged by that
 
     async def _asked_now(self, whole: bool) -> Endpoint:
         """Each whole closing asks the next endpoint in this asset's turn, and those by heads stay with it until then: so each block is
@@ -81,14 +96,15 @@ class Closer:
         turns[name] = endpoint.index
         return endpoint
 
-    async def _close(self, endpoint: Endpoint, marks: Marks, branch: int, whole: bool) -> Closed:
+    async def _close(self, endpoint: Endpoint, marks: Marks, blocks: Sequence[Block], branch: int, whole: bool) -> Closed:
         target = await self._target(endpoint, whole)
         if target.number < marks.last_block:
             # A head below the checkpoint proves nothing: that node is behind.
             raise NodeBehind(f"head {target.number} is below the checkpoint {marks.last_block}")
         if whole or self._ports.view.head is None:
             self._ports.saw_head(target)
-        if await self._reorgs.look(marks, endpoint, target, self._vouched_by(target)):
+        vouched = self._vouched_by(target)
+        if await self._reorgs.look([one for one in blocks if vouched.get(one[0]) != one[1]], branch, endpoint, target):
             self._tip = None
             return Closed(more=True)
         first = _first_block(marks) if whole else marks.last_block + 1
@@ -155,6 +171,8 @@ class Closer:
     async def gather(self, endpoint: Endpoint, first: int, target: Header) -> Span:
         """The logs of a range, up to as many wallets as one closing holds; of one block by its hash."""
         if first == target.number:
+            if self._early is not None and self._early[0] == target:
+                return self._early[1]
             return await self._gatherer.block(endpoint, target, self._watch.since)
         ranges = Ranges[Span](first, target.number, self._gatherer.size)
         return await self._gatherer.span(endpoint, ranges, target, self._watch.since)

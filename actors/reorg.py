@@ -9,7 +9,7 @@ wait here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import trio
 
@@ -19,11 +19,12 @@ from actors.evm.block import Header
 from actors.evm.endpoint import Endpoint
 from actors.evm.reader import BLOCKHASH_REACH
 from actors.log import get_logger
-from actors.messages import Marks, Repair, Touch
+from actors.messages import Repair, Touch
 from actors.ports import ChainPorts
 from actors.progress import waiting_for_others
 from actors.store import chain as chain_store
 from actors.store import holders
+from actors.store.chain import Block
 from actors.store.holders import RowState
 
 PAGE = 50_000
@@ -31,7 +32,6 @@ ASK_AT_ONCE = 50
 LADDER_STEPS = 9
 LEFT_SECS = 2.0
 log = get_logger("reorg")
-Block = tuple[int, bytes]
 
 
 class Reorgs:
@@ -41,23 +41,22 @@ class Reorgs:
         self._ports = ports
         self._lock = trio.Lock()
 
-    async def look(self, marks: Marks, endpoint: Endpoint, tip: Header, vouched: Mapping[int, bytes]) -> bool:
-        """Compare the remembered blocks with the ancestors of the endpoint's `tip`; heal where they differ. True: the checkpoint may
-        have moved.
+    async def look(self, blocks: Sequence[Block], branch: int, endpoint: Endpoint, tip: Header) -> bool:
+        """Compare remembered blocks with the ancestors of the endpoint's `tip`; heal where they differ. True: the checkpoint may have
+        moved.
 
-        `vouched`: hashes by number that need no asking. Raises WrongBlock where it is the endpoint that is on another branch.
+        `branch`: the chain's, as it was before the blocks were loaded. Raises WrongBlock where it is the endpoint that is on another
+        branch.
         """
         with waiting_for_others():  # another asset's closing may be healing, which takes as long as it takes
             await self._lock.acquire()
         try:
-            return await self._look(marks, endpoint, tip, vouched)
+            return self._ports.view.branch != branch or await self._look(blocks, endpoint, tip)
         finally:
             self._lock.release()
 
-    async def _look(self, marks: Marks, endpoint: Endpoint, tip: Header, vouched: Mapping[int, bytes]) -> bool:
-        above = marks.last_block - 1 if marks.confirmed is None else marks.confirmed
-        blocks = await self._ports.store.patiently(chain_store.remembered, self._ports.config.name, above)
-        found = await self._orphaned(endpoint, tip, [b for b in blocks if vouched.get(b[0]) != b[1]])
+    async def _look(self, blocks: Sequence[Block], endpoint: Endpoint, tip: Header) -> bool:
+        found = await self._orphaned(endpoint, tip, blocks)
         if not found:
             return False
         everything = await self._ports.store.patiently(chain_store.remembered, self._ports.config.name, -1)

@@ -151,15 +151,17 @@ class Subscriber:
 
     async def _look_back(self, _: None) -> None:
         """Compare what was read in the latest blocks; older ones are forgotten, as a closing would forget them."""
-        endpoint = await self._ports.pool.pick()
+        ports, chain = self._ports, self._ports.config.name
+        endpoint = await ports.pool.pick()
         try:
             head = await endpoint.header("latest")
             if head is None:
                 raise NodeBehind("has no head")
-            self._ports.saw_head(head)
-            above = head.number - chain_store.KEPT_CLOSINGS
-            if not await self._reorgs.look(Marks(above, above), endpoint, head, {}):
-                await self._ports.store.patiently(chain_store.prune, self._ports.config.name, above, 1)
+            ports.saw_head(head)
+            branch, above = ports.view.branch, head.number - chain_store.KEPT_CLOSINGS
+            blocks = await ports.store.patiently(chain_store.remembered, chain, above)
+            if not await self._reorgs.look(blocks, branch, endpoint, head):
+                await ports.store.patiently(chain_store.prune, chain, above, 1)
         except NodeError as error:
             error.endpoint = endpoint  # type: ignore[attr-defined]  # the catcher holds it against who was asked
             raise

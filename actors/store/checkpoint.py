@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from actors.messages import Marks
-from actors.store.chain import BACKFILL, remember
+from actors.store.chain import BACKFILL, Block, remember, remembered
 from actors.store.postgres import Conn
 
 
@@ -19,6 +19,16 @@ def of_backfill(name: str, first: int) -> str:
 def load(conn: Conn, name: str) -> Marks | None:
     """The checkpoint's marks; None where there is none, or one that never held a block."""
     return load_many(conn, [name]).get(name)
+
+
+def opening(conn: Conn, chain: str, name: str) -> tuple[Marks, list[Block]] | None:
+    """What a closing begins with: the checkpoint's marks, and the remembered blocks that they do not confirm, with the newest one
+    below; None where `load` has none.
+    """
+    marks = load(conn, name)
+    if marks is None:
+        return None
+    return marks, remembered(conn, chain, marks.last_block - 1 if marks.confirmed is None else marks.confirmed)
 
 
 def load_many(conn: Conn, names: Sequence[str]) -> dict[str, Marks]:

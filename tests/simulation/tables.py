@@ -35,6 +35,7 @@ UNITS: dict[Callable[..., Any], Callable[..., Any]] = {
     chain.prune: units.prune,
     chain.reorg: units.reorg,
     checkpoint.load: units.load,
+    checkpoint.opening: units.opening,
     checkpoint.load_many: units.load_many,
     checkpoint.create: units.create,
     holders.look_up: units.look_up,

@@ -91,6 +91,14 @@ def load(c: Contents, name: str) -> Marks | None:
     return c.checkpoints.get(name)
 
 
+def opening(c: Contents, chain: str, name: str) -> tuple[Marks, list[Block]] | None:
+    """As `checkpoint.opening`."""
+    marks = load(c, name)
+    if marks is None:
+        return None
+    return marks, remembered(c, chain, marks.last_block - 1 if marks.confirmed is None else marks.confirmed)
+
+
 def load_many(c: Contents, names: Sequence[str]) -> dict[str, Marks]:
     """As `checkpoint.load_many`."""
     return {name: marks for name in names if (marks := c.checkpoints.get(name))}

@@ -79,6 +79,7 @@ PLAIN = st.one_of(
     unit(chain.remembered, CHAINS, st.integers(-1, 12)),
     unit(chain.asked_since, CHAINS, st.lists(st.tuples(BLOCKS, HASHES))),
     unit(checkpoint.load, CHECKPOINTS),
+    unit(checkpoint.opening, CHAINS, CHECKPOINTS),
     unit(checkpoint.load_many, st.lists(CHECKPOINTS)),
     unit(checkpoint.create, CHAINS, CHECKPOINTS, BLOCKS, st.none() | HASHES),
     unit(holders.look_up, ASSET, st.lists(KEYS)),

@@ -64,7 +64,7 @@ def _ponder(scale: Scale, report: Report, chain: Past, server: PrivatePostgres, 
     scale.show("  ponder")
     url = server.fresh("ponder")
     chain.traffic.store_truth(url)
-    limit = scale.of(1_800, 90)
+    limit = scale.of(1_200, 90)
     try:
         found = ponder.index(chain, url, folder, limit)
     except TrueupError as error:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from actors.config.prices import shipped
 from actors.errors import TrueupError
 from actors.sandbox.anvil import Anvil
 from bench import database, peers
@@ -24,8 +25,7 @@ from bench.state import GAS_LIMIT
 WALLETS = 3_150_000
 MOST_A_CALL = 6_000  # the config's own default
 COLD_LOADS = 3 * 2_100
-# Compute units as Alchemy's price list has them.
-UNITS = {"eth_call": 26, "eth_getBlockByNumber": 20, "eth_getBlockByHash": 20, "eth_getCode": 20, "eth_blockNumber": 10, "eth_getLogs": 60, "eth_chainId": 0}
+PRICES = shipped()["alchemy"]  # of the program's own price file
 GAS_WORDS = (0, 6)  # of a packed answer: they say how much gas there was
 PRECISION = 500
 
@@ -109,9 +109,9 @@ def _calls(scale: Scale, report: Report, per_holder: dict[str, int]) -> None:
             with canned(**prices) as target:
                 ground.sweep(target.http, rung(name, holders=MOST_A_CALL))
                 counts = target.counts()
-            units = sum(UNITS[method] * count for method, count in counts.items())
+            units = sum(PRICES.of(method) * count for method, count in counts.items())
             others = ", ".join(f"{method} {count}" for method, count in counts.items() if count and method != "eth_call")
-            single = f"1/{rows * 3 * UNITS['eth_call'] / units:,.0f}"
+            single = f"1/{rows * 3 * PRICES.of('eth_call') / units:,.0f}"
             table.rows.append([name, f"{counts['eth_call']:,}", others, f"{units:,}", single])
     report.tables.append(table)
     first = table.rows[0]

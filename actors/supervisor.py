@@ -106,6 +106,8 @@ class Supervisor:
         self._limits, self._on_restart = limits, on_restart
         self._budget = RestartBudget(limits.max_restarts, limits.within_secs)
         self.children = {spec.name: Child(spec, self._new_backoff()) for spec in specs}
+        self._nursery: trio.Nursery | None = None
+        self._stopping = False
 
     def _new_backoff(self) -> Backoff:
         return Backoff(self._limits.backoff_initial_secs, self._limits.backoff_max_secs)
@@ -117,7 +119,8 @@ class Supervisor:
             async with trio.open_nursery() as outer:
                 outer.start_soon(self._watch_progress)
                 async with trio.open_nursery() as nursery:
-                    for child in self.children.values():
+                    self._nursery = nursery
+                    for child in list(self.children.values()):
                         await nursery.start(self._keep, child)
                     task_status.started()
                 outer.cancel_scope.cancel()
@@ -125,6 +128,23 @@ class Supervisor:
             gave_up = first_of(group)
         if gave_up is not None:
             raise gave_up
+
+    async def add(self, spec: ChildSpec, after: str) -> None:
+        """Start one more child, which stops before the one that it comes after."""
+        old = self.children.get(spec.name)
+        if self._nursery is None or self._stopping or (old is not None and not old.ended.is_set()):
+            return
+        child = Child(spec, self._new_backoff())
+        names = [name for name in self.children if name != spec.name]
+        at = names.index(after) + 1
+        self.children = {name: child if name == spec.name else self.children[name] for name in [*names[:at], spec.name, *names[at:]]}
+        await self._nursery.start(self._keep, child)
+
+    async def remove(self, name: str, patience_secs: float) -> None:
+        """Stop a child, and forget it."""
+        if (child := self.children.get(name)) is not None:
+            await self._stop_child(child, patience_secs)
+            self.children.pop(name, None)
 
     def kill(self, name: str) -> bool:
         """Cancel the current incarnation of a child, which restarts at once. False where there is none of that name."""
@@ -139,7 +159,7 @@ class Supervisor:
         patience = self._limits.progress_secs
         while True:
             await trio.sleep(patience / 4)
-            for child in self.children.values():
+            for child in list(self.children.values()):
                 stuck = trio.current_time() - child.efforts.oldest_beat()
                 if stuck > patience and not child.stopping and child.stalled is None and child.scope is not None:
                     child.stalled = Stalled(f"held work and made no progress for {stuck:.0f} s")
@@ -147,8 +167,8 @@ class Supervisor:
 
     async def stop(self, grace_secs: float) -> None:
         """Stop the children in reverse order; return when all have ended, within the grace."""
-        deadline = trio.current_time() + grace_secs
-        for child in reversed(self.children.values()):
+        deadline, self._stopping = trio.current_time() + grace_secs, True
+        for child in reversed(list(self.children.values())):
             left = max(0.0, deadline - trio.current_time())
             await self._stop_child(child, left * child.spec.drain_share)
 

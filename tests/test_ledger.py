@@ -19,11 +19,8 @@ from tests.world import eventually
 
 def token_balances(town: Town, rows: dict[str, bytes]) -> dict[str, str]:
     """What the chain says of the rows, by plain calls."""
-    found = {}
-    for row, wallet in rows.items():
-        answer = town._anvil.rpc("eth_call", {"to": town.token, "data": "0x70a08231" + wallet.hex().rjust(64, "0")}, "latest")
-        found[row] = str(int(answer, 16))
-    return found
+    calls = [("eth_call", [{"to": town.token, "data": "0x70a08231" + wallet.hex().rjust(64, "0")}, "latest"]) for wallet in rows.values()]
+    return {row: str(int(answer, 16)) for row, answer in zip(rows, town._anvil.batch(calls), strict=True)}
 
 
 def native_balances(town: Town, rows: dict[str, bytes]) -> dict[str, str]:
@@ -53,7 +50,7 @@ async def test_native_balances_and_tokens_are_synced_in_one_call(tmp_path: Path,
             await eventually(lambda: synced(world, {**tokens, **native}), "synced rows")
         assert world.raw() == {**token_balances(town, tokens), **native_balances(town, native)}
         assert calls.struck >= 1
-        ((row, raw, human),) = world.books.query(
+        ((_, raw, human),) = world.books.query(
             "SELECT id::text, on_chain_balance_raw, on_chain_balance_human::text FROM wallet_balances WHERE id = %s", next(iter(tokens))
         )
         assert human == f"{raw[:-6]}.{raw[-6:]}"

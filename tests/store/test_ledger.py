@@ -28,7 +28,7 @@ def config_of(url: str, *lookups: str) -> Config:
 @pytest.fixture
 def books(database_url: str) -> Books:
     with connect(database_url) as conn:
-        conn.execute(SEED)  # type: ignore[call-overload]  # a constant
+        conn.execute(SEED)
         schema.init(conn, config_of(database_url))
     return Books(database_url)
 
@@ -284,7 +284,7 @@ def test_init_changes_nothing_of_the_seeds_tables_but_an_index(database_url: str
     columns = "SELECT table_name, column_name, data_type FROM information_schema.columns WHERE table_name !~ 'trueup|eth_' AND table_schema = 'public'"
     keys = "SELECT conrelid::regclass::text, conname FROM pg_constraint WHERE contype = 'f'"
     with connect(database_url) as conn:
-        conn.execute(SEED)  # type: ignore[call-overload]  # a constant
+        conn.execute(SEED)
         books = Books(database_url)
         before = set(books.query(columns)), set(books.query(keys))
         assert schema.init(conn, config_of(database_url)) == [

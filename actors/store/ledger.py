@@ -137,7 +137,7 @@ def claim(conn: Conn, own: Tables, chain: str, locked_by: str, lease_secs: float
         free=FREE,
         hold=HOLD,
         found=sql.SQL("").join(_found(at, lookup) for at, lookup in enumerate(own.lookups)),
-        joins=sql.SQL("").join(_join(at, lookup) for at, lookup in enumerate(own.lookups)),
+        joins=joins(own),
     )
     rows = conn.execute(query, {"chain": chain, "limit": limit, "locked_by": locked_by, "secs": lease_secs})
     return [_row(own, row) for row in rows]
@@ -162,6 +162,11 @@ def _found(at: int, lookup: Lookup) -> sql.Composable:
     if lookup.name == BALANCES:
         return sql.SQL(", h.address is not null, h.address::text, true, true")
     return sql.SQL(", {0}.address is not null, {0}.address, {0}.active, {0}.same").format(sql.Identifier(f"l{at}"))
+
+
+def joins(own: Tables) -> sql.Composable:
+    """What each lookup knows of a row `h` of an asset `a`: `address`, `active` and `same` of `l0`, `l1`, …"""
+    return sql.SQL("").join(_join(at, lookup) for at, lookup in enumerate(own.lookups))
 
 
 def _join(at: int, lookup: Lookup) -> sql.Composable:

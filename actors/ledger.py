@@ -184,6 +184,9 @@ class Ledger:
 
 async def _check(ports: ChainPorts) -> None:
     """Raise Unusable where no endpoint is there and on the chain: its rows would be held for nothing."""
+    if not ports.pool.healthy():
+        for endpoint in ports.pool.endpoints:  # whoever runs it may have mended it: it is asked again
+            endpoint.chain_ok = endpoint.chain_ok or None
     try:
         await ports.pool.check_chain()
     except ConfigError as error:

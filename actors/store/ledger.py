@@ -119,7 +119,7 @@ FREE = sql.SQL(
 HOLD = sql.SQL(
     """
     update {balances} b set processing_status = 'processing', locked_by = %(locked_by)s,
-        locked_until = now() + make_interval(secs => %(secs)s)
+        locked_until = (select clock_timestamp()) + make_interval(secs => %(secs)s)
     """
 ).format(balances=sql.Identifier(BALANCES))
 
@@ -200,7 +200,7 @@ def renew(conn: Conn, id_type: str, ids: Sequence[str], locked_by: str, lease_se
     """Lease rows for longer: how many are still held."""
     query = sql.SQL(
         """
-        update {balances} set locked_until = now() + make_interval(secs => %s)
+        update {balances} set locked_until = (select clock_timestamp()) + make_interval(secs => %s)
         where id = any(%s::text[]::{kind}[]) and locked_by = %s
         """
     ).format(balances=sql.Identifier(BALANCES), kind=sql.SQL(id_type))

@@ -42,20 +42,20 @@ def write(conn: Conn, id_type: str, balances: Sequence[Balance], clock: Callable
     """
     query = sql.SQL(
         """
-        with r as materialized (
-            select g.*, exists (
+        with t as materialized (select clock_timestamp() as at), r as materialized (
+            select g.*, t.at, exists (
                 select from asset_on_chain a join chains c on c.id = a.chain_id
                 where a.id = b.asset_on_chain_id and {active_asset} and {active_chain}) as active
             from unnest(%(id)s::text[]::{kind}[], %(by)s::text[], %(raw)s::text[], %(human)s::numeric[], %(age)s::float8[])
                 g(id, by, raw, human, age)
-            join {balances} b on b.id = g.id
+            join {balances} b on b.id = g.id cross join t
         ), done as (
             update {balances} b set
                 on_chain_balance_raw = case when r.active then r.raw else b.on_chain_balance_raw end,
                 on_chain_balance_human = case when r.active then r.human else b.on_chain_balance_human end,
-                last_checked = case when r.active then clock_timestamp() - make_interval(secs => r.age) else b.last_checked end,
-                last_processed_at = case when r.active then clock_timestamp() else b.last_processed_at end,
-                updated_at = case when r.active then clock_timestamp() else b.updated_at end,
+                last_checked = case when r.active then r.at - make_interval(secs => r.age) else b.last_checked end,
+                last_processed_at = case when r.active then r.at else b.last_processed_at end,
+                updated_at = case when r.active then r.at else b.updated_at end,
                 sync_count = coalesce(b.sync_count, 0) + r.active::int,
                 last_error = case when r.active then null else b.last_error end,
                 last_error_at = case when r.active then null else b.last_error_at end,

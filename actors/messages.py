@@ -60,7 +60,7 @@ class Touch:
 class Page:
     """Rows of one asset that a sweep reads again, held as text: an object for each of a million rows a minute would cost more than all else.
 
-    `wallets`: `0x…`, joined by commas, in order; `count` of them. `id` is the page's own within its errand. `failures`: how often its
+    `wallets`: `0x…`, joined by commas; `count` of them. `id` is the page's own within its errand. `failures`: how often its
     read has failed.
     """
 

@@ -56,9 +56,10 @@ def addresses(track: str) -> sql.Composable:
 
 def is_wallet(column: sql.Composable) -> sql.Composed:
     """Whether a text is a wallet as tables hold it. Whatever else another program keeps there must not reach
-    the sweep.
+    the sweep. `~ '^0x[0-9a-f]{40}$'` would say the same and take Postgres seven times as long, more than all else of a select; of
+    `length = 42` it would expect so few rows that it sorted the whole table.
     """
-    return sql.SQL("({0} ~ '^0x[0-9a-f]{{40}}$' and {0} <> {1})").format(column, sql.Literal(ZERO))
+    return sql.SQL("({0} like {1} and {0} ~ '^0x[0-9a-f]+$' and {0} <> {2})").format(column, sql.Literal("0x" + 40 * "_"), sql.Literal(ZERO))
 
 
 def look_up(conn: Conn, asset: AssetConfig, wallets: Sequence[bytes]) -> dict[bytes, RowState]:

@@ -53,7 +53,7 @@ UPDATE = sql.SQL(
 
 @dataclass(frozen=True, slots=True)
 class Selected:
-    """A page: `wallets` joined by commas, in order. `last` is the `updated_at` of its newest row, which `ties` of its rows have."""
+    """A page: `wallets` joined by commas. `last` is the `updated_at` of its newest row, which `ties` of its rows have."""
 
     wallets: str
     count: int
@@ -78,10 +78,9 @@ def oldest_page(
             where {valid} and not exists (
                 select from trueup_set_aside s where s.table_name = %(name)s and s.row_key = h.wallet) {since} {before}
             order by h.updated_at limit %(limit)s offset %(passing)s
-        ), last as (select max(updated_at) as at from o)
-        select string_agg(o.wallet, ',' order by o.wallet collate "C"), count(*), last.at,
-            count(*) filter (where o.updated_at = last.at)
-        from o, last group by last.at
+        ), last as materialized (select max(updated_at) as at from o)
+        select string_agg(o.wallet, ','), count(*), (select at from last), count(*) filter (where o.updated_at = (select at from last))
+        from o having count(*) > 0
         """
     ).format(
         table=table(asset.table),

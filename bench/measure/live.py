@@ -9,6 +9,7 @@ from __future__ import annotations
 import statistics
 import subprocess
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -89,14 +90,18 @@ def _follow(scale: Scale, traffic: Traffic, server: PrivatePostgres, running: Ru
     with running(url) as pid, psycopg.connect(url, autocommit=True) as conn:
         for _ in range(WARM_UP):
             _wait(conn, traffic, *_next(traffic, load.transfers))
-        used, blocks = cpu_secs(pid), []
+        used, waiting, lags = cpu_secs(pid), deque[tuple[list[bytes], float]](), []
         due = time.monotonic()
         for _ in range(load.blocks):
             markers = traffic.queue(load.transfers)
             time.sleep(max(0.0, due - time.monotonic()))
-            blocks.append((markers, traffic.mine()))
+            waiting.append((markers, traffic.mine()))
             due += load.every_secs
-        lags = [_wait(conn, traffic, markers, mined) * 1e3 for markers, mined in blocks]
+            # Soon, since a tick of the sweep may be next to write these rows: then that would be their last commit.
+            while waiting and (lag := _lag(conn, *waiting[0])) is not None:
+                lags.append(lag * 1e3)
+                waiting.popleft()
+        lags += [_wait(conn, traffic, markers, mined) * 1e3 for markers, mined in waiting]
         cpu = (cpu_secs(pid) - used) * 1e6 / (load.blocks * load.transfers)
         traffic.store_truth(url)
         if wrong := database.wrong(url):
@@ -110,12 +115,19 @@ def _next(traffic: Traffic, transfers: int) -> tuple[list[bytes], float]:
 
 def _wait(conn: psycopg.Connection, traffic: Traffic, markers: list[bytes], mined: float) -> float:
     """Seconds from mined to the commit of the last marker's row, once all are there."""
-    names = ["0x" + marker.hex() for marker in markers]
     deadline = time.monotonic() + PATIENCE_SECS
-    while len(rows := conn.execute(COMMITS, [names]).fetchall()) < len(names):
+    while (lag := _lag(conn, markers, mined)) is None:
         if time.monotonic() > deadline:
             raise TrueupError(f"live: a block's rows are not there after {PATIENCE_SECS} s; the head is {traffic.block()}")
         time.sleep(0.02)
+    return lag
+
+
+def _lag(conn: psycopg.Connection, markers: list[bytes], mined: float) -> float | None:
+    """Seconds from mined to the commit of the last marker's row; None before all are there."""
+    rows = conn.execute(COMMITS, [["0x" + marker.hex() for marker in markers]]).fetchall()
+    if len(rows) < len(markers):
+        return None
     last: float = max(at.timestamp() for (at,) in rows)
     return last - mined
 

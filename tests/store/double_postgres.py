@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from datetime import date, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import pytest
 from psycopg import sql
@@ -19,6 +20,7 @@ from actors.messages import Marks
 from actors.sandbox.postgres import PrivatePostgres
 from actors.store import chain, schema
 from actors.store.arrays import from_text, text
+from actors.store.pages import Selected
 from actors.store.postgres import Conn, connect
 from tests.simulation.tables import BEGAN, Row
 from tests.store.double_sides import ASSETS, NARROW, DoubleSide, Side
@@ -67,7 +69,10 @@ class PostgresSide(Side):
         conn.execute(SESSION)
 
     def run(self, fn: Callable[..., T], *args: Any) -> T:
-        return fn(self._conn, *args)
+        found: Any = fn(self._conn, *args)
+        if isinstance(found, Selected):  # in whatever order Postgres has them
+            found = replace(found, wallets=",".join(sorted(found.wallets.split(","))))
+        return cast("T", found)
 
     def pass_time(self, secs: float) -> None:
         self._now += timedelta(seconds=secs)

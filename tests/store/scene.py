@@ -84,4 +84,4 @@ class Store:
 def oldest(store: Store, limit: int) -> list[bytes]:
     """The wallets of the oldest rows, in wallet order."""
     page = oldest_page(store.conn, store.asset, limit, None, 0, None)
-    return [] if page is None else [bytes.fromhex(wallet[2:]) for wallet in page.wallets.split(",")]
+    return [] if page is None else sorted(bytes.fromhex(wallet[2:]) for wallet in page.wallets.split(","))

@@ -15,6 +15,7 @@ import trio
 
 from actors.batch import Batch
 from actors.blame import Blame
+from actors.child import ChildSpec
 from actors.claim import label_of
 from actors.due import take_due
 from actors.errors import NodeBehind, NodeError, OrphanedBlock, Permanent, TooLarge, WrongBlock
@@ -183,3 +184,16 @@ class Batcher:
         with lane.inlet() as inlet, waiting_for_others():
             await inlet.send(reading)
         self._ports.hand.landed(batch)
+
+
+def batcher_of(ports: ChainPorts) -> ChildSpec:
+    """A chain's batcher, as the supervisor keeps it."""
+
+    async def run(*, task_status: trio.TaskStatus[None]) -> None:
+        await Batcher(ports).run(task_status=task_status)
+
+    def drain() -> None:
+        ports.draining = True
+        ports.hand_bell.ring()
+
+    return ChildSpec(f"batcher:{ports.config.name}", run, drain=drain, drain_share=0.5)

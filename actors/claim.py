@@ -47,17 +47,20 @@ class LedgerRow:
 
     id: str
     wallet_id: str
+    asset_id: str
     addresses: tuple[Address, ...]
     contract: str | None
-    decimals: int | None
+    decimals: str | None
     native: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A row that is held, and by how many places its balance's point is shifted."""
+    """A row that is held, as it named its wallet and asset, and by how many places its balance's point is shifted."""
 
     id: str
+    wallet_id: str
+    asset_id: str
     decimals: int = 0
 
 
@@ -94,10 +97,10 @@ def claim_of(rows: Sequence[LedgerRow], locked_by: str, id_type: str, lookups: S
     items: dict[Key, Item] = {}
     for row in rows:
         try:
-            key, own = _key_of(row, lookups), Held(row.id, decimals_of(row))
+            key, own = _key_of(row, lookups), Held(row.id, row.wallet_id, row.asset_id, decimals_of(row))
             items.setdefault(key, Touch(*key, live=False))
         except RowError as error:
-            key, own = (UNREAD, row.id.encode()), Held(row.id)
+            key, own = (UNREAD, row.id.encode()), Held(row.id, row.wallet_id, row.asset_id)
             items[key] = Failed(Touch(*key, live=False), str(error), 0)
         held[key] = (*held.get(key, ()), own)
     return Claim(locked_by, id_type, held), list(items.values())
@@ -121,9 +124,10 @@ def decimals_of(row: LedgerRow) -> int:
     """By how many places the point is shifted. Raises RowError."""
     if row.decimals is None:
         raise RowError("the asset has no decimals")
-    if not 0 <= row.decimals <= MOST_DECIMALS:
-        raise RowError(f"the asset has {row.decimals} decimals, 0 to {MOST_DECIMALS} were expected")
-    return row.decimals
+    decimals = int(row.decimals) if row.decimals.isdecimal() and len(row.decimals) < SHOWN else -1
+    if not 0 <= decimals <= MOST_DECIMALS:
+        raise RowError(f"the asset has {row.decimals[:SHOWN]} decimals, 0 to {MOST_DECIMALS} were expected")
+    return decimals
 
 
 def wallet_of(row: LedgerRow, lookups: Sequence[str]) -> bytes:

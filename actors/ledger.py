@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import psycopg
 import trio
 
-from actors.claim import LABEL, LedgerRow, claim_of
+from actors.claim import LABEL, Claim, LedgerRow, claim_of
 from actors.config import LedgerConfig
 from actors.errand import Errand, ErrandBook
 from actors.errors import ConfigError
@@ -27,10 +27,12 @@ from actors.progress import effort
 from actors.store import ledger as ledger_store
 from actors.store import ledger_write
 from actors.store.ledger import ChainRow, Tables
+from actors.store.postgres import one_line
 from actors.unwritable import ONE_ROWS_FAULT
 from actors.view import LedgerView, ServiceView
 
 RENEWALS = 3  # in the time of a lease
+ATTEMPTS = 3
 log = get_logger("ledger")
 
 
@@ -50,6 +52,8 @@ class LedgerPorts:
 
 @dataclass
 class _Working:
+    """A chain that is worked on: its row as it is now."""
+
     row: ChainRow
     scope: trio.CancelScope
 
@@ -81,7 +85,9 @@ class Ledger:
             if row is None or (row.name, row.rpc_url) != (working.row.name, working.row.rpc_url):
                 working.scope.cancel()
                 del self._working[number]
-        left = {errand.asset for errand in self._ports.book.claims()} | set(self._ports.view.ledger)
+            else:
+                working.row = row
+        left = {errand.asset for errand in self._ports.book.claims()} | set(self._ports.view.ledger) | set(self._ports.chains.rows())
         for number in left - set(now):
             await self._leave(number)
         for row in rows:
@@ -104,20 +110,20 @@ class Ledger:
 
     async def _work(self, working: _Working, tables: Tables) -> None:
         """One chain's claims, one after the other."""
-        row = working.row
-        shown = self._ports.view.ledger.setdefault(row.id, LedgerView(row.name))
+        shown = self._ports.view.ledger.setdefault(working.row.id, LedgerView(working.row.name))
         with working.scope:
             due = trio.current_time()
             while True:
                 try:
                     with effort():
-                        ports = await self._ports.chains.join(row, self._ports.store)
-                        await self._claims(ports, row, tables, shown)
+                        ports = await self._ports.chains.join(working.row, self._ports.store)
+                        await self._claims(ports, working.row, tables, shown)
                     shown.error = None
                 except Unusable as error:
-                    if shown.error != str(error):
-                        log.warning("chain cannot be used", chain=row.name, reason=str(error))
-                    shown.error = str(error)
+                    _show(working.row, shown, str(error))
+                except (psycopg.Error, ValueError, TypeError) as error:
+                    # What this chain's rows hold, or a bug: either way the other chains go on.
+                    _show(working.row, shown, f"{type(error).__name__}: {one_line(error)}", error)
                 due = max(due + self._config.interval_secs, trio.current_time())
                 await trio.sleep_until(due)
 
@@ -126,11 +132,12 @@ class Ledger:
         left = [errand for errand in self._ports.book.claims() if errand.asset == row.id]
         for errand in left or await self._claim(ports, row, tables):
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._renew, errand, 0 if left else self._config.lease_secs / RENEWALS)
+                nursery.start_soon(self._renew, ports, errand, 0 if left else self._config.lease_secs / RENEWALS)
                 await ports.see_through(errand, live=False)
                 nursery.cancel_scope.cancel()
-            if not errand.dropped:
-                self._completed(row, errand, shown)
+            if errand.dropped:
+                raise Unusable(f"rows were given back, since nothing answers: {_endpoints(ports)}")
+            self._completed(row, errand, shown)
 
     async def _claim(self, ports: ChainPorts, row: ChainRow, tables: Tables) -> list[Errand]:
         await _check(ports)
@@ -147,34 +154,41 @@ class Ledger:
     async def _leased(self, row: ChainRow, tables: Tables, locked_by: str) -> list[LedgerRow]:
         """A row that takes no update is set aside: it would fail every claim."""
         store, config = self._ports.store, self._config
-        while True:
+        for _ in range(ATTEMPTS):
             try:
                 return await store.patiently(ledger_store.claim, tables, row.id, locked_by, config.lease_secs, config.batch_size)
-            except ONE_ROWS_FAULT as error:
-                await self._set_aside(row, error)
+            except ONE_ROWS_FAULT:
+                await self._set_aside(row)
+        return []
 
-    async def _set_aside(self, row: ChainRow, error: psycopg.Error) -> None:
+    async def _set_aside(self, row: ChainRow) -> None:
+        """Those that a claim would take; another worker may have found them first."""
         store = self._ports.store
         found = await store.patiently(ledger_store.unclaimable, row.id, self._config.batch_size)
         for number, reason in found.items():
             log.error("ledger row cannot be leased", id=number, reason=reason)
             await store.patiently(ledger_write.put_aside, number, f"cannot be leased: {reason}")
-        if not found:
-            raise error
 
-    async def _renew(self, errand: Errand, after_secs: float) -> None:
+    async def _renew(self, ports: ChainPorts, errand: Errand, after_secs: float) -> None:
+        """Renew what is left of a claim, time and again; give it back where no endpoint has been there for a whole lease."""
         claim = errand.claim
         assert claim is not None  # it is a claim's errand
-        while True:
+        away = 0
+        while away < RENEWALS:
             await trio.sleep(after_secs)
             after_secs = self._config.lease_secs / RENEWALS
             ids = [held.id for key in errand.pending for held in claim.rows.get(key, ())]
-            if ids:
-                held = await self._ports.store.patiently(
-                    ledger_store.renew, claim.id_type, ids, claim.locked_by, self._config.lease_secs
-                )
-                if held < len(ids):
-                    log.warning("lost leases to somebody else", chain=errand.chain, rows=len(ids) - held)
+            with effort():
+                if ids:
+                    await self._renewed(claim, ids)
+                away = 0 if ports.pool.healthy() else away + 1
+        await self._release(errand)
+
+    async def _renewed(self, claim: Claim, ids: list[str]) -> None:
+        try:
+            await self._ports.store.patiently(ledger_store.renew, claim.id_type, ids, claim.locked_by, self._config.lease_secs)
+        except ONE_ROWS_FAULT as error:  # a row takes no update any more: the leases end by themselves, and the writes are fenced
+            log.warning("leases are not renewed", rows=len(ids), reason=one_line(error))
 
     def _completed(self, row: ChainRow, errand: Errand, shown: LedgerView) -> None:
         shown.ticks += 1
@@ -192,4 +206,17 @@ async def _check(ports: ChainPorts) -> None:
     except ConfigError as error:
         raise Unusable(str(error)) from error
     if not ports.pool.healthy():
-        raise Unusable("; ".join(f"{each.name}: {each.last_error or 'is on another chain'}" for each in ports.pool.endpoints))
+        raise Unusable(_endpoints(ports))
+
+
+def _endpoints(ports: ChainPorts) -> str:
+    return "; ".join(
+        f"{each.name}: {'is on another chain' if each.chain_ok is False else each.last_error or 'is down'}" for each in ports.pool.endpoints
+    )
+
+
+def _show(row: ChainRow, shown: LedgerView, reason: str, error: Exception | None = None) -> None:
+    """Why nothing is read on a chain; logged when it changes."""
+    if shown.error != reason:
+        log.warning("chain cannot be used", chain=row.name, reason=reason, exc_info=error)
+    shown.error = reason

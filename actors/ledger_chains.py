@@ -6,9 +6,10 @@ chain one day would fill the rows with that one's balances.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from actors.config import ChainConfig
 from actors.config.checks import Unexpected, http_url
@@ -26,6 +27,23 @@ class Unusable(TrueupError):
 
 
 @dataclass
+class _Own:
+    """A row that has ports of its own; `leaving`: its batcher is being stopped."""
+
+    row: ChainRow
+    ports: ChainPorts
+    leaving: bool = False
+
+    def fits(self, row: ChainRow) -> bool:
+        """Whether the ports are still what the row says. Without a chain id it was just learned, or is to be learned anew."""
+        if row.chain_id is None and self.row.chain_id is not None:
+            return False
+        if row.chain_id is not None:
+            self.row = replace(self.row, chain_id=row.chain_id)
+        return (self.row.rpc_url, self.row.name, self.ports.config.chain_id) == (row.rpc_url, row.name, row.chain_id or self.ports.config.chain_id)
+
+
+@dataclass
 class LedgerChains:
     """The chains that are joined. `make` gives a chain its ports, `start` and `stop` its batcher."""
 
@@ -34,31 +52,41 @@ class LedgerChains:
     make: Callable[[ChainConfig], ChainPorts]
     start: Callable[[ChainPorts], Awaitable[None]]
     stop: Callable[[ChainPorts], Awaitable[None]]
-    _own: dict[str, tuple[ChainRow, ChainPorts]] = field(default_factory=dict)
+    _own: dict[str, _Own] = field(default_factory=dict)
 
     async def join(self, row: ChainRow, store: Store) -> ChainPorts:
         """The ports of a row's chain. Raises Unusable."""
         configured = next((ports for name, ports in self.configured.items() if name.lower() == row.name.lower()), None)
+        own = self._own.get(row.id)
+        if own is not None and (own.leaving or configured is not None or not own.fits(row)):
+            await self.leave(row.id)
+            own = None
         if configured is not None:
             await self._compare(row, configured.config.chain_id, store)
             return configured
-        old, ports = self._own.get(row.id, (None, None))
-        if ports is None or old is None or (old.rpc_url, old.name) != (row.rpc_url, row.name):
-            await self.leave(row.id)
-            ports = self.make(ChainConfig(self._name(row), await self._learned(row, store), (_url(row),)))
-            self._own[row.id] = row, ports
-        await self.start(ports)
-        return ports
+        if own is None:
+            chain_id, url = await self._learned(row, store), _url(row)
+            # Named and kept in one step: a chain of the same name may be joined just now.
+            own = self._own[row.id] = _Own(row, self.make(ChainConfig(self._name(row), chain_id, (url,))))
+        await self.start(own.ports)
+        return own.ports
 
     async def leave(self, row: str) -> None:
-        """The batcher of a chain that is gone, or has another URL, stops."""
-        if (own := self._own.pop(row, None)) is not None:
-            await self.stop(own[1])
+        """The batcher of a chain that is gone, or has another URL, stops. Killed in between, it is gone on with."""
+        if (own := self._own.get(row)) is not None:
+            own.leaving = True
+            await self.stop(own.ports)
+            self._own.pop(row, None)
+
+    def rows(self) -> list[str]:
+        """Which rows have a batcher of their own."""
+        return list(self._own)
 
     def _name(self, row: ChainRow) -> str:
         name = re.sub(r"[^A-Za-z0-9_.-]+", "-", row.name).strip("-.")[:LONGEST_NAME] or "chain"
-        taken = {ports.config.name.lower() for _, ports in self._own.values()} | {name.lower() for name in self.configured}
-        return f"{name}-{row.id[:8]}" if name.lower() in taken else name
+        taken = {own.ports.config.name.lower() for own in self._own.values()} | {name.lower() for name in self.configured}
+        names = itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2)))
+        return next(each for each in names if each.lower() not in taken)
 
     async def _learned(self, row: ChainRow, store: Store) -> int:
         """The chain that the row's node is on."""

@@ -41,7 +41,8 @@ class Results:
                 self.faults.append(Fault(held.id, claim.locked_by, outcome.error))
             else:
                 text = human(outcome.balance, held.decimals)
-                self.balances.append(Balance(held.id, claim.locked_by, str(outcome.balance), text, outcome.read_at))
+                named = held.wallet_id, held.asset_id
+                self.balances.append(Balance(held.id, claim.locked_by, *named, str(outcome.balance), text, outcome.read_at))
 
 
 class LedgerWriter:
@@ -94,6 +95,7 @@ class LedgerWriter:
             if len(faults) == 1:  # not even its error can be written: its lease ends by itself
                 log.error("ledger row cannot be written", id=faults[0].id, reason=_said(error))
                 await store.patiently(put_aside, faults[0].id, f"cannot be written: {_said(error)}")
+                await self._let_go(store, id_type, [(faults[0].id, faults[0].locked_by)])
                 return
             middle = len(faults) // 2
             await self._fail(store, id_type, faults[:middle])
@@ -108,8 +110,20 @@ class LedgerWriter:
             claim = errand.claim
             assert claim is not None  # they were chosen by it
             left = [(held.id, claim.locked_by) for key in errand.pending for held in claim.rows.get(key, ())]
-            await store.patiently(free, claim.id_type, left)
+            await self._let_go(store, claim.id_type, left)
             self._book.drop(errand.id)
+
+    async def _let_go(self, store: Store, id_type: str, held: Sequence[tuple[str, str]]) -> None:
+        """Free rows; one that takes no update at all stays locked until its lease ends."""
+        try:
+            await store.patiently(free, id_type, held)
+        except ONE_ROWS_FAULT as error:
+            if len(held) == 1:
+                log.error("ledger row cannot be freed", id=held[0][0], reason=_said(error))
+                return
+            middle = len(held) // 2
+            await self._let_go(store, id_type, held[:middle])
+            await self._let_go(store, id_type, held[middle:])
 
 
 def _said(error: psycopg.Error) -> str:

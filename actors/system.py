@@ -15,9 +15,10 @@ from typing import Any
 import trio
 
 from actors import bookkeeper, chaos, server
-from actors.batcher import Batcher
+from actors.batcher import batcher_of
 from actors.budget.gate import Budget
 from actors.budget.setup import budget_of
+from actors.child import ChildSpec
 from actors.config import AssetConfig, ChainConfig, Config
 from actors.errand import ErrandBook
 from actors.errors import ConfigError, StoreDown
@@ -36,7 +37,7 @@ from actors.role import new_holder, while_holding
 from actors.store import leases, schema
 from actors.store.postgres import Database
 from actors.subscriber import Subscriber, stand_by
-from actors.supervisor import ChildSpec, GaveUp, Supervisor, first_of
+from actors.supervisor import GaveUp, Supervisor, first_of
 from actors.sweeper import Sweeper
 from actors.view import AssetView, ChainView, ServiceView
 from actors.writer import Writer
@@ -82,6 +83,7 @@ class System:
         pool = Pool(chain.http, chain.chain_id, self.client, trio.current_time)
         pool.name = chain.name
         view = ChainView(chain.name, rpc_configured=bool(chain.http), ws_configured=bool(chain.ws))
+        view.leads = chain in self.config.chains  # nobody follows a chain that only ledger rows are on
         view.endpoints = lambda: pool.endpoints
         view.wallets_per_call = min(view.wallets_per_call, chain.holders_per_call)
         self.view.chains[chain.name] = view
@@ -129,7 +131,7 @@ class System:
         keep = partial(bookkeeper.run, self.budgets, self.stores["spending"], drained)
         specs.append(ChildSpec("bookkeeper", keep, drain=drained.set))
         specs.append(ChildSpec("writer", self._write, drain=self._drain_writer))
-        return specs + [_batcher(ports) for ports in self.chains.values()] + sources
+        return specs + [batcher_of(ports) for ports in self.chains.values()] + sources
 
     def service(self) -> list[ChildSpec]:
         """All actors of `trueup run`."""
@@ -183,14 +185,16 @@ class System:
         await Ledger(ports).run(task_status=task_status)
 
     async def _start_batcher(self, ports: ChainPorts) -> None:
-        await self.supervisor.add(_batcher(ports), after="writer")
+        await self.supervisor.add(batcher_of(ports), after="writer")
 
     async def _leave_chain(self, ports: ChainPorts) -> None:
-        """A chain that the database names no more. What its calls have cost is booked once more."""
-        await self.supervisor.remove(_batcher(ports).name, self.config.supervisor.grace_secs / 2)
+        """A chain that the database names no more. What its calls have cost is booked once more; killed in between, it is done again."""
+        await self.supervisor.remove(batcher_of(ports).name, self.config.supervisor.grace_secs / 2)
         await bookkeeper.book(ports.budget, self.stores["ledger"])
-        self.budgets.remove(ports.budget)
-        del self.chains[ports.config.name], self.view.chains[ports.config.name]
+        if ports.budget in self.budgets:
+            self.budgets.remove(ports.budget)
+        for held in (self.chains, self.view.chains):
+            held.pop(ports.config.name, None)
 
     async def _chaos(self, *, task_status: trio.TaskStatus[None]) -> None:
         every = self.config.chaos.kill_every_secs
@@ -256,17 +260,3 @@ class System:
 
     def _count_restart(self, actor: str, cause: str) -> None:
         self.metrics.actor_restarts.labels(actor, cause).inc()
-
-
-def _batcher(ports: ChainPorts) -> ChildSpec:
-    run, drain = partial(_run_batcher, ports), partial(_drain_batcher, ports)
-    return ChildSpec(f"batcher:{ports.config.name}", run, drain=drain, drain_share=0.5)
-
-
-async def _run_batcher(ports: ChainPorts, *, task_status: trio.TaskStatus[None]) -> None:
-    await Batcher(ports).run(task_status=task_status)
-
-
-def _drain_batcher(ports: ChainPorts) -> None:
-    ports.draining = True
-    ports.hand_bell.ring()

@@ -16,9 +16,9 @@ LOOKUPS = ("users", "operations")
 
 
 def row(number: str = "r1", address: str | None = "0x" + "aa" * 20, **changes: object) -> LedgerRow:
-    given = {"contract": TOKEN, "decimals": 6, "native": False, **changes}
+    given = {"contract": TOKEN, "decimals": "6", "native": False, **changes}
     addresses = given.pop("addresses", (Address("users", address, True, True),))
-    return LedgerRow(number, "w1", addresses, **given)  # type: ignore[arg-type]  # each case names what it changes
+    return LedgerRow(number, "w1", "a1", addresses, **given)  # type: ignore[arg-type]  # each case names what it changes
 
 
 def problem(of: LedgerRow) -> str:
@@ -46,7 +46,7 @@ def test_rows_of_one_wallet_and_asset_are_one_touch_and_both_are_held() -> None:
 
 
 def test_rows_of_one_asset_with_other_decimals_are_shifted_each_by_its_own() -> None:
-    claim, items = claim_of([row("r1"), row("r2", decimals=2)], "me", "uuid", LOOKUPS)
+    claim, items = claim_of([row("r1"), row("r2", decimals="2")], "me", "uuid", LOOKUPS)
     assert len(items) == 1
     assert [held.decimals for held in next(iter(claim.rows.values()))] == [6, 2]
 
@@ -83,6 +83,7 @@ def test_an_asset_that_cannot_be_read_is_each_of_its_rows_own_error() -> None:
     assert problem(row(contract=None)) == "the asset has no contract_address, and is not native"
     assert problem(row(contract="0x12")) == "the asset's contract_address is malformed: '0x12'"
     assert problem(row(decimals=None)) == "the asset has no decimals"
-    assert problem(row(decimals=78)) == "the asset has 78 decimals, 0 to 77 were expected"
+    for odd in ("78", "-1", "6.5", "NaN", "9" * 40):
+        assert problem(row(decimals=odd)) == f"the asset has {odd} decimals, 0 to 77 were expected"
     claim, _ = claim_of([row("r1", decimals=None), row("r2", decimals=None)], "me", "uuid", LOOKUPS)
     assert set(claim.rows) == {(UNREAD, b"r1"), (UNREAD, b"r2")}

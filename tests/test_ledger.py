@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
 import trio
 
+from actors.health import readiness
 from actors.sandbox.anvil import Anvil
 from actors.sandbox.town import Town
 from actors.system import System
@@ -249,3 +251,112 @@ async def test_a_chain_whose_node_is_another_chain_now_is_not_read(tmp_path: Pat
     assert books.query("SELECT chain_id FROM trueup_ledger_chains") == [(1,)]
     assert not synced(world, rows)
     assert books.held() == 0
+
+
+async def test_two_chains_of_one_name_are_both_read(tmp_path: Path, database_url: str, town: Town) -> None:
+    world = LedgerWorld(tmp_path, database_url)
+    chains = [world.books.chain("twin", town._anvil.http) for _ in range(3)]
+    rows = dict[str, bytes]()
+    for chain in chains:
+        rows |= world.fill(town, chain, world.books.asset(chain, town.token), 2)
+    async with syncing(world) as system:
+        await eventually(lambda: synced(world, rows, 2), "rows of all of them")
+        assert batchers(system) == {"batcher:twin", "batcher:twin-2", "batcher:twin-3"}
+    assert world.books.held() == 0
+
+
+async def test_what_is_odd_about_one_chain_stops_no_other(tmp_path: Path, database_url: str, town: Town) -> None:
+    world = LedgerWorld(tmp_path, database_url)
+    books = world.books
+    books.query("ALTER TABLE asset_on_chain ALTER COLUMN decimals TYPE NUMERIC")
+    fine = books.chain("fine", town._anvil.http)
+    odd = [books.chain("dots", "http://a..b/"), books.chain("no url", "ftp://x"), books.chain("long", "http://" + "a" * 70 + ".x/")]
+    for chain in odd:
+        world.fill(town, chain, books.asset(chain, town.token), 2)
+    rows = world.fill(town, fine, books.asset(fine, town.token), 3)
+    wrong = world.fill(town, fine, books.asset(fine, town.token, "NaN"), 2)  # type: ignore[arg-type]  # as numeric allows
+    async with syncing(world) as system:
+        await eventually(lambda: synced(world, rows, 3) and set(books.aside()) == set(wrong), "rows of the chain that is fine")
+        assert all(shown.error for shown in system.view.ledger.values() if shown.name != "fine")
+        assert [name for name, child in system.supervisor.children.items() if child.restarts] == []
+    assert books.held() == 0
+
+
+async def test_a_chain_that_only_ledger_rows_are_on_does_not_wait_for_a_follower(tmp_path: Path, database_url: str, town: Town) -> None:
+    world = LedgerWorld(tmp_path, database_url)
+    world.books.chain("idle", town._anvil.http)
+    async with syncing(world) as system:
+        await eventually(lambda: batchers(system) == {"batcher:idle"}, "its batcher")
+        await eventually(lambda: trio.from_thread.run_sync(lambda: readiness(system.view, trio.current_time())) == (True, []), "readiness")
+
+
+async def test_rows_are_given_back_when_nothing_answers_for_a_whole_lease(
+    tmp_path: Path, database_url: str, town: Town, anvil: Anvil
+) -> None:
+    async with open_proxy(anvil) as proxy:
+        world = LedgerWorld(tmp_path, database_url, lease=0.6)
+        chain = world.books.chain("somewhere", proxy.http)
+        world.books.query("INSERT INTO trueup_ledger_chains VALUES (%s, 31337)", chain)
+        rows = world.fill(town, chain, world.books.asset(chain, town.token))
+        proxy.add(hold := Hold(lambda call: town.token[2:].lower() in str(call.params)))
+        async with syncing(world) as system:
+            await eventually(lambda: len(hold.held) > 0, "a read")
+            system.chains["somewhere"].pool.endpoints[0].down_until = math.inf
+            await eventually(lambda: world.books.held() == 0, "rows that are free")
+            await eventually(lambda: "is down" in (next(iter(system.view.ledger.values())).error or ""), "why, where it is shown")
+            hold.let_go()
+            proxy.remove(hold)
+            system.chains["somewhere"].pool.endpoints[0].down_until = -math.inf
+            await eventually(lambda: synced(world, rows), "synced rows")
+
+
+async def test_a_chain_gets_another_node_whoever_is_killed_meanwhile(tmp_path: Path, database_url: str, town: Town, anvil: Anvil) -> None:
+    async with open_proxy(anvil) as proxy:
+        world = LedgerWorld(tmp_path, database_url)
+        books = world.books
+        chain = books.chain("somewhere", proxy.http)
+        rows = world.fill(town, chain, books.asset(chain, town.token))
+        with proxy.fault(Hold(lambda call: town.token[2:].lower() in str(call.params))) as hold:
+            async with syncing(world) as system:
+                await eventually(lambda: len(hold.held) > 0, "a read that does not come back")
+                books.query("UPDATE chains SET rpc_url = %s", anvil.http)
+                for _ in range(20):
+                    system.kill("ledger")
+                    await trio.sleep(0.02)
+                await eventually(lambda: synced(world, rows, 2), "rows that the other node answers for")
+        assert books.held() == 0
+
+
+async def test_what_doctor_says_mends_a_moved_chain_of_a_running_service(tmp_path: Path, database_url: str, town: Town) -> None:
+    world = LedgerWorld(tmp_path, database_url)
+    books = world.books
+    chain = books.chain("somewhere", town._anvil.http)
+    rows = world.fill(town, chain, books.asset(chain, town.token), 3)
+    books.query("INSERT INTO trueup_ledger_chains VALUES (%s, 1)", chain)
+    async with syncing(world) as system:
+        await eventually(lambda: any(shown.error for shown in system.view.ledger.values()), "an error that is shown")
+        books.query("DELETE FROM trueup_ledger_chains")
+        await eventually(lambda: synced(world, rows), "synced rows")
+
+
+async def test_a_row_that_takes_no_update_any_more_is_left_to_its_lease(tmp_path: Path, database_url: str, town: Town, anvil: Anvil) -> None:
+    async with open_proxy(anvil) as proxy:
+        world = LedgerWorld(tmp_path, database_url, lease=0.6)
+        books = world.books
+        chain = books.chain("somewhere", proxy.http)
+        rows = world.fill(town, chain, books.asset(chain, town.token))
+        odd = next(iter(rows))
+        hold = Hold(lambda call: town.token[2:].lower() in str(call.params))
+        proxy.add(hold)
+        async with syncing(world) as system:
+            await eventually(lambda: len(hold.held) > 0, "a read")
+            books.query(f"""CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'not this one'; END $$;
+                CREATE TRIGGER no BEFORE UPDATE ON wallet_balances FOR EACH ROW WHEN (OLD.id = '{odd}') EXECUTE FUNCTION no()""")
+            await trio.sleep(0.5)  # a renewal or two
+            hold.let_go()
+            proxy.remove(hold)
+            await eventually(lambda: synced(world, {row: w for row, w in rows.items() if row != odd}, 2), "the other rows")
+            assert odd in books.aside()
+            assert [name for name, child in system.supervisor.children.items() if child.restarts] == []
+        books.query("DROP TRIGGER no ON wallet_balances")
+        assert books.held() <= 1

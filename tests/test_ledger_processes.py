@@ -69,6 +69,15 @@ def holder_of(world: LedgerWorld, pid: int) -> int:
     return int(world.books.query("SELECT count(*) FROM wallet_balances WHERE locked_by ~ %s", f":{pid}:")[0][0])
 
 
+def stopped_with_rows(world: LedgerWorld, process: subprocess.Popen[bytes]) -> bool:
+    """Stop it where it stands; it goes on if it holds nothing there."""
+    process.send_signal(signal.SIGSTOP)
+    if holder_of(world, process.pid):
+        return True
+    process.send_signal(signal.SIGCONT)
+    return False
+
+
 def insert(world: LedgerWorld, town: Town, chain: str, asset: str) -> dict[str, bytes]:
     """As `fill`, of thousands at once."""
     texts = ["0x" + wallet.hex() for wallet in town.wallets]
@@ -103,10 +112,7 @@ def test_four_processes_share_20_000_rows_and_one_of_them_is_killed(tmp_path: Pa
         processes = [stack.enter_context(worker(world, tmp_path / f"log-{at}")) for at in range(4)]
         wait_until(lambda: books.query("SELECT count(*) FROM wallet_balances WHERE sync_count > 0")[0][0] > 4000, "some synced rows")
         victim = processes[1]
-        wait_until(lambda: holder_of(world, victim.pid) > 0, "rows that are held by the one to be killed")
-        victim.send_signal(signal.SIGSTOP)  # so that it dies with them
-        if not holder_of(world, victim.pid):
-            victim.send_signal(signal.SIGCONT)
+        wait_until(lambda: stopped_with_rows(world, victim), "rows that are held by the one to be killed")
         victim.kill()
         active = "SELECT count(*) FROM wallet_balances b JOIN asset_on_chain a ON a.id = b.asset_on_chain_id WHERE a.is_active AND sync_count = 0"
         wait_until(lambda: books.query(active)[0][0] == 0, "synced rows")

@@ -8,9 +8,10 @@ import pytest
 import trio
 import trio.testing
 
+from actors.child import ChildSpec
 from actors.config import SupervisorConfig
 from actors.progress import beat, effort, waiting_for_others
-from actors.supervisor import ChildSpec, GaveUp, Supervisor
+from actors.supervisor import GaveUp, Supervisor
 
 
 class Actor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from argparse import Namespace
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 
 import psycopg
@@ -20,6 +21,8 @@ from actors.store import ledger, schema
 from actors.store.ledger import ChainRow, columns
 from actors.store.ledger_schema import LEDGER_CHAINS, NEEDED
 from actors.store.postgres import Conn, connect, one_line
+
+LONGEST_SECS = 60  # of one statement: a table may have many millions of rows
 
 
 def main(config: Config, args: Namespace) -> int:
@@ -43,8 +46,10 @@ def _line(finding: Finding) -> str:
 
 def _tables(config: Config) -> tuple[list[Finding], list[ChainRow]]:
     try:
-        with connect(config.database.url) as conn:
-            conn.execute("set default_transaction_read_only = on; set statement_timeout = 0")
+        with connect(config.database.url) as conn, conn.transaction(force_rollback=True):
+            # For this transaction alone: behind a pooler the session is another program's next.
+            conn.execute("set transaction read only")
+            conn.execute(f"set local statement_timeout = '{LONGEST_SECS}s'")
             return _looked(conn, config)
     except psycopg.Error as error:
         return [wrong("database", one_line(error), "database.url")], []
@@ -52,18 +57,31 @@ def _tables(config: Config) -> tuple[list[Finding], list[ChainRow]]:
 
 def _looked(conn: Conn, config: Config) -> tuple[list[Finding], list[ChainRow]]:
     found, rows = [Finding("database", f"PostgreSQL {conn.info.parameter_status('server_version')}")], list[ChainRow]()
+    found += _part(conn, "schema", lambda: _schema(conn, config))
+    if config.ledger.enabled:
+        found += _part(conn, "ledger tables", lambda: ledger_tables.look(conn, config.ledger))
+        if all(columns(conn, name) for name in (*NEEDED, *LEDGER_CHAINS, "trueup_set_aside")):
+            found += _part(conn, "addresses", lambda: ledger_lookups.look(conn, config.ledger))
+            found += _part(conn, "assets", lambda: ledger_assets.look(conn))
+            rows = ledger.chains(conn)
+    return found, rows
+
+
+def _schema(conn: Conn, config: Config) -> list[Finding]:
     try:
         schema.check(conn, config)
     except ConfigError as error:
-        found.append(wrong("schema", str(error), "trueup init -c FILE"))
-    else:
-        found.append(Finding("schema", "has all that the config needs"))
-    if config.ledger.enabled:
-        found += ledger_tables.look(conn, config.ledger)
-        if all(columns(conn, name) for name in (*NEEDED, *LEDGER_CHAINS, "trueup_set_aside")):
-            found += [*ledger_lookups.look(conn, config.ledger), *ledger_assets.look(conn, config)]
-            rows = ledger.chains(conn)
-    return found, rows
+        return [wrong("schema", str(error), "trueup init -c FILE, or what is said below of its table")]
+    return [Finding("schema", "has all that the config needs")]
+
+
+def _part(conn: Conn, about: str, look: Callable[[], Iterable[Finding]]) -> list[Finding]:
+    """What one part of it finds; what Postgres does not answer is a finding, and the others are looked at all the same."""
+    try:
+        with conn.transaction():
+            return list(look())
+    except (psycopg.Error, ConfigError) as error:
+        return [wrong(about, f"cannot be looked at: {one_line(error)}", "whatever Postgres says is missing: a right, a type, time")]
 
 
 async def _nodes(config: Config, rows: list[ChainRow]) -> list[Finding]:

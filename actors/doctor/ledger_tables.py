@@ -62,7 +62,7 @@ def _table(conn: Conn, name: str, wanted: Sequence[str]) -> Iterator[Finding]:
         return
     missing = [column for column in wanted if column not in found]
     for column in missing:
-        kind = TYPES.get(column, "text")
+        kind = TYPES.get(column, "uuid" if column == "id" or column.endswith("_id") else "text")
         yield wrong(f"table {name}", f"has no column {column}", f"ALTER TABLE {name} ADD COLUMN {column} {kind};")
     if not missing:
         keys = [f"{KINDS[kind]} ({', '.join(of)})" + (f" to {other}" if kind == "f" else "") for kind, of, other in _keys(conn, name)]
@@ -100,7 +100,7 @@ def _no_lookup(conn: Conn, name: str, config: LedgerConfig) -> Finding:
 
 
 def _index(conn: Conn) -> Iterator[Finding]:
-    if has_index(conn, sql.Identifier(BALANCES), "last_checked", unique=False):
+    if has_index(conn, sql.Identifier(BALANCES), "last_checked", unique=False, nulls_first=True):
         yield Finding(f"table {BALANCES}", "is indexed by last_checked")
         return
     fix = f"CREATE INDEX CONCURRENTLY ON {BALANCES} (last_checked NULLS FIRST);"

@@ -18,6 +18,7 @@ from actors.store.postgres import Conn, one_line
 from actors.unwritable import ONE_ROWS_FAULT
 
 BALANCES = "wallet_balances"
+PART_OF_A_CLAIM = 5
 ACTIVE = sql.SQL("coalesce({}.is_active, true)")
 
 
@@ -53,7 +54,7 @@ def columns(conn: Conn, name: str) -> dict[str, str]:
     """A table's columns and their types; nothing where there is no such table."""
     rows = conn.execute(
         """
-        select attname, format_type(atttypid, null) from pg_attribute
+        select attname, format_type(atttypid, atttypmod) from pg_attribute
         where attrelid = to_regclass(%s) and attnum > 0 and not attisdropped
         """,
         [table(name).as_string(conn)],
@@ -78,7 +79,7 @@ def chains(conn: Conn) -> list[ChainRow]:
     """The active chains."""
     rows = conn.execute(
         """
-        select c.id::text, coalesce(c.name, c.id::text), c.rpc_url, t.chain_id
+        select c.id::text, coalesce(c.name::text, c.id::text), c.rpc_url::text, t.chain_id
         from chains c left join trueup_ledger_chains t on t.chain = c.id::text
         where coalesce(c.is_active, true) order by c.id::text
         """
@@ -99,20 +100,28 @@ def learn(conn: Conn, chain: str, chain_id: int) -> int:
     return int(row[0])
 
 
-# The rows of a chain that were checked longest ago and that nobody holds, locked: others pass over them.
-FREE = sql.SQL(
-    """
+# The rows of a chain that nobody holds, locked: others pass over them. Those that failed before and are due again take a part of a claim
+# at most, or else many of them, whose first delays are short, would keep all others from their turn; the rest is what was checked longest ago.
+ROWS = """
     select b.id from {balances} b
     join asset_on_chain a on a.id = b.asset_on_chain_id join chains c on c.id = a.chain_id
-    where c.id::text = %(chain)s and {active_asset} and {active_chain}
+    {aside} where c.id::text = %(chain)s and {active_asset} and {active_chain}
         and (b.locked_until is null or b.locked_until <= clock_timestamp())
-        and not exists (select from trueup_set_aside s
-            where s.table_name = {name} and s.row_key = b.id::text and s.next_attempt > clock_timestamp())
-    order by b.last_checked nulls first limit %(limit)s for update of b skip locked
-    """
+"""
+FREE = sql.SQL(
+    "due as materialized ("
+    + ROWS.replace("{aside}", "join trueup_set_aside s on s.table_name = {name} and s.row_key = b.id::text")
+    + """ and s.next_attempt <= clock_timestamp()
+        order by s.next_attempt limit greatest(1, %(limit)s / {part}) for update of b skip locked
+    ), free as materialized (select id from due union all select id from ("""
+    + ROWS.replace("{aside}", "")
+    + """ and not exists (select from trueup_set_aside s where s.table_name = {name} and s.row_key = b.id::text)
+        order by b.last_checked nulls first limit %(limit)s - (select count(*) from due) for update of b skip locked
+    ) oldest)"""
 ).format(
     balances=sql.Identifier(BALANCES),
     name=sql.Literal(BALANCES),
+    part=sql.Literal(PART_OF_A_CLAIM),
     active_asset=ACTIVE.format(sql.Identifier("a")),
     active_chain=ACTIVE.format(sql.Identifier("c")),
 )
@@ -128,8 +137,9 @@ def claim(conn: Conn, own: Tables, chain: str, locked_by: str, lease_secs: float
     """Lease rows of a chain, and return just those. One statement."""
     query = sql.SQL(
         """
-        with free as materialized ({free}), held as ({hold} from free where b.id = free.id returning b.*)
-        select h.id::text, h.wallet_id::text, a.contract_address, a.decimals, coalesce(a.is_native, false) {found}
+        with {free}, held as ({hold} from free where b.id = free.id returning b.*)
+        select h.id::text, h.wallet_id::text, h.asset_on_chain_id::text, a.contract_address::text, a.decimals::text,
+            coalesce(a.is_native, false) {found}
         from held h join asset_on_chain a on a.id = h.asset_on_chain_id {joins}
         order by h.last_checked nulls first
         """
@@ -147,7 +157,7 @@ def unclaimable(conn: Conn, chain: str, limit: int) -> dict[str, str]:
     """Which of the rows that a claim would take cannot be leased, and what Postgres says of each: a trigger of another program, perhaps."""
     found: dict[str, str] = {}
     with conn.transaction(force_rollback=True):
-        rows = conn.execute(FREE, {"chain": chain, "limit": limit}).fetchall()
+        rows = conn.execute(sql.SQL("with {} select id from free").format(FREE), {"chain": chain, "limit": limit}).fetchall()
         for (number,) in rows:
             try:
                 with conn.transaction(force_rollback=True):
@@ -177,7 +187,7 @@ def _join(at: int, lookup: Lookup) -> sql.Composable:
         """
         left join lateral (
             select coalesce(t.address::text, '') as address, {active} as active, {same} as same from {lookup} t where {same_id}
-            order by ({active} and {same}) desc limit 1
+            order by ({active} and {same}) desc, t.address limit 1
         ) {alias} on true
         """
     ).format(
@@ -190,18 +200,18 @@ def _join(at: int, lookup: Lookup) -> sql.Composable:
 
 
 def _row(own: Tables, row: Sequence[Any]) -> LedgerRow:
-    number, wallet_id, contract, decimals, native, *rest = row
+    number, wallet_id, asset, contract, decimals, native, *rest = row
     parts = [(lookup, *rest[4 * at : 4 * at + 4]) for at, lookup in enumerate(own.lookups)]
     addresses = tuple(Address(lookup.name, text, active, same) for lookup, there, text, active, same in parts if there)
-    return LedgerRow(number, wallet_id, addresses, contract, None if decimals is None else int(decimals), native)
+    return LedgerRow(number, wallet_id, asset, addresses, contract, decimals, native)
 
 
 def renew(conn: Conn, id_type: str, ids: Sequence[str], locked_by: str, lease_secs: float) -> int:
-    """Lease rows for longer: how many are still held."""
+    """Lease rows for longer: how many are. A row that somebody else has locked is passed over: it comes again."""
     query = sql.SQL(
         """
         update {balances} set locked_until = (select clock_timestamp()) + make_interval(secs => %s)
-        where id = any(%s::text[]::{kind}[]) and locked_by = %s
+        where id in (select id from {balances} where id = any(%s::text[]::{kind}[]) and locked_by = %s for update skip locked)
         """
     ).format(balances=sql.Identifier(BALANCES), kind=sql.SQL(id_type))
     return conn.execute(query, [lease_secs, list(ids), locked_by]).rowcount

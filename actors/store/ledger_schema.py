@@ -47,7 +47,7 @@ def init(conn: Conn, config: LedgerConfig) -> list[str]:
     if BALANCES in config.address_from and BALANCES in made:
         conn.execute(parts()["wallet_balances_address"])
     _reference(conn, made, lookups)
-    if not has_index(conn, sql.Identifier(BALANCES), "last_checked", unique=False):
+    if not has_index(conn, sql.Identifier(BALANCES), "last_checked", unique=False, nulls_first=True):
         conn.execute(parts()["wallet_balances_index"])
         said.append(f"table {BALANCES}: indexed by last_checked")
     return said
@@ -79,10 +79,17 @@ def check(conn: Conn, config: LedgerConfig) -> None:
             _require(name, own, ("address",), "see ledger.address_from, and `trueup doctor`")
         else:
             _require(name, own, LOOKUP, "see ledger.address_from, and `trueup doctor`")
+    own = columns(conn, BALANCES)
+    for name, column, other in REFERENCES:
+        kinds = columns(conn, name)[column], columns(conn, other)["id"]
+        if kinds[0] != kinds[1]:
+            raise ConfigError(f"{name}.{column} is {kinds[0]}, and {other}.id is {kinds[1]}: they must be of one type")
+    if own["on_chain_balance_raw"] != "text" and not own["on_chain_balance_raw"].startswith("character varying"):
+        raise ConfigError(f"{BALANCES}.on_chain_balance_raw is {own['on_chain_balance_raw']}, and must be text")
 
 
 def _require(name: str, found: dict[str, str], wanted: Sequence[str], what: str) -> None:
     if not found:
         raise ConfigError(f"table {name} does not exist: {what}")
     if missing := [column for column in wanted if column not in found]:
-        raise ConfigError(f"table {name} lacks {', '.join(missing)}: {what}")
+        raise ConfigError(f"table {name} lacks {', '.join(missing)}: see `trueup doctor`")

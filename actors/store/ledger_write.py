@@ -7,21 +7,22 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
-from actors.secrets import mask
 from actors.store.arrays import literal
 from actors.store.ledger import ACTIVE, BALANCES
 from actors.store.postgres import Conn
-from actors.store.set_aside import DELAY, ERROR_LENGTH
+from actors.store.set_aside import DELAY, plain
 
 FREED = sql.SQL("processing_status = 'idle', locked_by = null, locked_until = null")
 
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """A row's balance as texts, and the monotonic time at which it was asked for."""
+    """A row's balance as texts, the wallet and asset that it is of, and the monotonic time at which it was asked for."""
 
     id: str
     locked_by: str
+    wallet_id: str
+    asset_id: str
     raw: str
     human: str
     read_at: float
@@ -38,16 +39,16 @@ class Fault:
 
 def write(conn: Conn, id_type: str, balances: Sequence[Balance], clock: Callable[[], float]) -> set[str]:
     """Write balances and free their rows: the ids of those that were written. A row that is not held any more is left alone, and one
-    whose asset or chain is inactive by now is only freed.
+    whose asset or chain is inactive by now, or that names another wallet or asset, is only freed.
     """
     query = sql.SQL(
         """
         with t as materialized (select clock_timestamp() as at), r as materialized (
-            select g.*, t.at, exists (
+            select g.*, t.at, b.wallet_id::text = g.wallet and b.asset_on_chain_id::text = g.asset and exists (
                 select from asset_on_chain a join chains c on c.id = a.chain_id
                 where a.id = b.asset_on_chain_id and {active_asset} and {active_chain}) as active
-            from unnest(%(id)s::text[]::{kind}[], %(by)s::text[], %(raw)s::text[], %(human)s::numeric[], %(age)s::float8[])
-                g(id, by, raw, human, age)
+            from unnest(%(id)s::text[]::{kind}[], %(by)s::text[], %(wallet)s::text[], %(asset)s::text[], %(raw)s::text[],
+                %(human)s::numeric[], %(age)s::float8[]) g(id, by, wallet, asset, raw, human, age)
             join {balances} b on b.id = g.id cross join t
         ), done as (
             update {balances} b set
@@ -80,6 +81,8 @@ def write(conn: Conn, id_type: str, balances: Sequence[Balance], clock: Callable
     given = {
         "id": [balance.id for balance in balances],
         "by": [balance.locked_by for balance in balances],
+        "wallet": [balance.wallet_id for balance in balances],
+        "asset": [balance.asset_id for balance in balances],
         "raw": literal(balance.raw for balance in balances),
         "human": literal(balance.human for balance in balances),
         "age": literal(max(0.0, now - balance.read_at) for balance in balances),
@@ -109,7 +112,7 @@ def fail(conn: Conn, id_type: str, faults: Sequence[Fault]) -> None:
     given = {
         "id": [fault.id for fault in faults],
         "by": [fault.locked_by for fault in faults],
-        "error": [mask(fault.error)[:ERROR_LENGTH] for fault in faults],
+        "error": [plain(fault.error) for fault in faults],
     }
     conn.execute(query, given)
 
@@ -124,7 +127,7 @@ def put_aside(conn: Conn, row: str, error: str) -> None:
             error = excluded.error, attempts = s.attempts + 1, next_attempt = clock_timestamp() + {delay}
         """
     ).format(delay=sql.SQL(DELAY))
-    conn.execute(query, [BALANCES, row, mask(error)[:ERROR_LENGTH]])
+    conn.execute(query, [BALANCES, row, plain(error)])
 
 
 def free(conn: Conn, id_type: str, held: Sequence[tuple[str, str]]) -> int:

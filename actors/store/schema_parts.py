@@ -46,14 +46,15 @@ def missing(conn: Conn, name: sql.Identifier, columns: Sequence[str]) -> list[st
     return [column for column in columns if column not in found]
 
 
-def has_index(conn: Conn, name: sql.Identifier, column: str, *, unique: bool) -> bool:
+def has_index(conn: Conn, name: sql.Identifier, column: str, *, unique: bool, nulls_first: bool = False) -> bool:
     """Whether an index over all rows begins with the column; a unique one must be on the column alone."""
     row = conn.execute(
         """
         select 1 from pg_index i join pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
         where i.indrelid = to_regclass(%(table)s) and a.attname = %(column)s and i.indpred is null and i.indisvalid
             and (not %(unique)s or (i.indisunique and i.indnkeyatts = 1))
+            and (not %(nulls_first)s or i.indoption[0] = 2)
         """,
-        {"table": name.as_string(conn), "column": column, "unique": unique},
+        {"table": name.as_string(conn), "column": column, "unique": unique, "nulls_first": nulls_first},
     ).fetchone()
     return row is not None

@@ -81,6 +81,25 @@ def test_the_originals_own_error_is_answered_by_the_lookup_that_would_work(
     assert doctor(world, capsys) == (0, [])
 
 
+def test_a_second_lookups_bad_address_is_mended_where_it_is(world: LedgerWorld, capsys: pytest.CaptureFixture[str]) -> None:
+    books, chain = world.books, chain_of(world)
+    books.query(UPSTREAM)
+    world.path.write_text(world.path.read_text().replace('["user_wallet_addresses"]', '["user_wallet_addresses", "operation_wallet_addresses"]'))
+    books.row(books.address(a_wallet(1), chain, False, "operation_wallet_addresses"), books.asset(chain, TOKEN))
+    found = only(world, capsys)
+    assert "inactive in operation_wallet_addresses" in found["text"]
+    books.query(found["fix"])
+    assert doctor(world, capsys) == (0, [])
+
+
+def test_a_table_that_only_looks_like_one_of_addresses_is_no_candidate(world: LedgerWorld, capsys: pytest.CaptureFixture[str]) -> None:
+    books, chain = world.books, chain_of(world)
+    books.query("CREATE TABLE customers (id BIGINT PRIMARY KEY, address TEXT); INSERT INTO customers VALUES (1, 'Main Street')")
+    books.query('CREATE TABLE "odd.name" (id UUID, address TEXT)')
+    books.row("11111111-1111-1111-1111-111111111111", books.asset(chain, TOKEN))
+    assert only(world, capsys)["fix"].startswith("INSERT INTO user_wallet_addresses ")
+
+
 def test_rows_without_an_address_are_counted_with_the_lookup_that_would_find_them(
     world: LedgerWorld, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -113,7 +132,7 @@ def test_addresses_that_cannot_be_used_are_counted_by_what_is_wrong_and_the_sql_
         given["chain"] = books.chain("other", active=False)
     books.row(books.address(**given), books.asset(chain, TOKEN))
     found = only(world, capsys)
-    assert f"1 of 1 rows {text}, among them " in found["text"]
+    assert f"1 of 1 rows {text} in user_wallet_addresses, among them " in found["text"]
     mended = found["fix"].split("or the address's chain: ")[-1].replace("0x…", a_wallet(1)).replace("'…'", f"'{chain}'")
     assert mends.format(chain=chain, address=a_wallet(1)) in mended
     books.query(mended)
@@ -159,9 +178,15 @@ def test_chains_without_a_node_are_named_and_no_key_of_a_url_is_shown(world: Led
 
 
 def test_rows_that_are_set_aside_are_shown_by_their_error(world: LedgerWorld, capsys: pytest.CaptureFixture[str]) -> None:
-    books = world.books
-    books.query("INSERT INTO trueup_set_aside VALUES ('wallet_balances', 'r1', null, 'reverted', 3, now())")
-    assert only(world, capsys)["text"] == "1 rows, among them r1: reverted"
+    books, chain = world.books, chain_of(world)
+    row = books.row(books.address(a_wallet(1), chain), books.asset(chain, TOKEN))
+    aside = "INSERT INTO trueup_set_aside VALUES ('wallet_balances', %s, null, %s, 3, now() + interval '1 day')"
+    books.query(aside, row, "it's reverted")
+    books.query(aside, "a row that is gone", "reverted")
+    found = only(world, capsys)
+    assert found["text"] == f"1 rows, among them {row}: it's reverted"
+    books.query(found["fix"].removeprefix("mend it; then: "))
+    assert books.query("SELECT count(*) FROM trueup_set_aside WHERE next_attempt <= now()") == [(1,)]
 
 
 def test_the_endpoints_of_the_config_are_asked_for_their_chain_and_rungs(

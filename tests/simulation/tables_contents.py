@@ -74,6 +74,7 @@ class Entry(NamedTuple):
     last_error_at: datetime | None = None
     sync_count: int = 0
     error_count: int = 0
+    wallet_id: str = "wallet"
 
 
 class Seen(NamedTuple):

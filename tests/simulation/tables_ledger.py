@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from actors.claim import Address, LedgerRow
-from actors.store.ledger import ChainRow, Lookup, Tables
+from actors.store.ledger import PART_OF_A_CLAIM, ChainRow, Lookup, Tables
 from actors.store.ledger_write import Balance, Fault
 from tests.simulation.tables_contents import Aside, Contents, Entry
 
@@ -30,28 +30,39 @@ def learn(c: Contents, chain: str, chain_id: int) -> int:
     return c.learned[chain]
 
 
-def _is_free(c: Contents, number: str, chain: str) -> bool:
-    row = c.ledger[number]
-    asset, aside = c.ledger_assets[row.asset], c.aside.get((BALANCES, number.encode()))
-    held = row.locked_until is not None and row.locked_until > c.now()
-    return asset.chain == chain and asset.active and chain in c.ledger_chains and not held and (aside is None or aside.next_attempt <= c.now())
+def _free_of(c: Contents, chain: str) -> list[str]:
+    found = []
+    for number, row in c.ledger.items():
+        asset = c.ledger_assets[row.asset]
+        held = row.locked_until is not None and row.locked_until > c.now()
+        if asset.chain == chain and asset.active and chain in c.ledger_chains and not held:
+            found.append(number)
+    return found
 
 
 def claim(c: Contents, own: Tables, chain: str, locked_by: str, lease_secs: float, limit: int) -> list[LedgerRow]:
     """As `ledger.claim`; among rows of one age the lowest ids come first, where Postgres may take any."""
-    free = [number for number in c.ledger if _is_free(c, number, chain)]
-    free.sort(key=lambda number: ((at := c.ledger[number].last_checked) is not None, at or c.now(), number))
-    until = c.now() + timedelta(seconds=lease_secs)
-    for number in free[:limit]:
+    free, until = _free_of(c, chain), c.now() + timedelta(seconds=lease_secs)
+    aside = {number: row.next_attempt for number in free if (row := c.aside.get((BALANCES, number.encode()))) is not None}
+    due = sorted((at, number) for number, at in aside.items() if at <= c.now())[: max(1, limit // PART_OF_A_CLAIM)]
+    oldest = sorted((number for number in free if number not in aside), key=lambda number: _age(c, number))[: limit - len(due)]
+    taken = sorted([number for _, number in due] + oldest, key=lambda number: _age(c, number))
+    for number in taken:
         c.ledger[number] = c.ledger[number]._replace(locked_by=locked_by, locked_until=until, status="processing")
-    return [_row(c, number) for number in free[:limit]]
+    return [_row(c, number) for number in taken]
+
+
+def _age(c: Contents, number: str) -> tuple[bool, datetime, str]:
+    checked = c.ledger[number].last_checked
+    return checked is not None, checked or c.now(), number
 
 
 def _row(c: Contents, number: str) -> LedgerRow:
     row = c.ledger[number]
     asset = c.ledger_assets[row.asset]
     addresses = () if row.address is None else (Address(LOOKUP, *row.address),)
-    return LedgerRow(number, number, addresses, asset.contract, asset.decimals, asset.contract is None)
+    decimals = None if asset.decimals is None else str(asset.decimals)
+    return LedgerRow(number, row.wallet_id, row.asset, addresses, asset.contract, decimals, asset.contract is None)
 
 
 def renew(c: Contents, id_type: str, ids: Sequence[str], locked_by: str, lease_secs: float) -> int:
@@ -74,7 +85,8 @@ def write(c: Contents, id_type: str, balances: Sequence[Balance], clock: Callabl
         if row.locked_by != balance.locked_by:
             continue
         asset = c.ledger_assets[row.asset]
-        if asset.active and asset.chain in c.ledger_chains:
+        same = (row.wallet_id, row.asset) == (balance.wallet_id, balance.asset_id)
+        if same and asset.active and asset.chain in c.ledger_chains:
             written.add(balance.id)
             checked = c.now() - timedelta(seconds=max(0.0, clock() - balance.read_at))
             row = row._replace(raw=balance.raw, human=balance.human, last_checked=checked, last_processed_at=c.now())

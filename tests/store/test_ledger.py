@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import psycopg
@@ -45,11 +46,14 @@ def claim(conn: Conn, chain: str, by: str = "me", limit: int = 50, lease: float 
 
 
 def balance(row: str, raw: int = 5, by: str = "me", human: str = "0.5") -> Balance:
-    return Balance(row, by, str(raw), human, 0.0)
+    return Balance(row, by, "", "", str(raw), human, 0.0)
 
 
 def write(conn: Conn, *balances: Balance) -> set[str]:
-    return ledger_write.write(conn, "uuid", balances, lambda: 1.0)
+    """Balances of what their rows name now."""
+    named = {str(row): (str(wallet), str(asset)) for row, wallet, asset in conn.execute("SELECT id, wallet_id, asset_on_chain_id FROM wallet_balances")}
+    own = [replace(each, wallet_id=named[each.id][0], asset_id=named[each.id][1]) for each in balances]
+    return ledger_write.write(conn, "uuid", own, lambda: 1.0)
 
 
 def one_row(books: Books, **columns: Any) -> tuple[str, str]:
@@ -109,7 +113,7 @@ def test_a_written_row_is_free_and_says_what_was_done(books: Books, conn: Conn) 
     chain, row = one_row(books, sync_count=4, error_count=3, last_error="old", last_error_at="2026-01-01")
     claim(conn, chain)
     text = str(digits)
-    assert write(conn, Balance(row, "me", text, f"{text[:-18]}.{text[-18:]}", 0.0)) == {row}
+    assert write(conn, balance(row, digits, human=f"{text[:-18]}.{text[-18:]}")) == {row}
     assert books.of(row, "on_chain_balance_raw", "on_chain_balance_human::text") == (text, f"{text[:-18]}.{text[-18:]}")
     assert books.of(row, "sync_count", "error_count", "last_error", "last_error_at") == (5, 0, None, None)
     assert books.of(row, "processing_status", "locked_by", "locked_until") == ("idle", None, None)
@@ -162,6 +166,42 @@ def test_a_row_that_turned_inactive_while_it_was_held_is_only_freed(books: Books
     books.query("UPDATE asset_on_chain SET is_active = false")
     assert write(conn, balance(row)) == set()
     assert books.of(row, "on_chain_balance_raw", "sync_count", "last_checked", "locked_by") == ("9", 1, None, None)
+
+
+def test_a_row_that_names_another_wallet_or_asset_by_now_is_only_freed(books: Books, conn: Conn) -> None:
+    chain, row = one_row(books)
+    (held,) = claim(conn, chain)
+    books.query("UPDATE wallet_balances SET asset_on_chain_id = %s", books.asset(chain))
+    assert ledger_write.write(conn, "uuid", [Balance(row, "me", held.wallet_id, held.asset_id, "5", "5", 0.0)], lambda: 1.0) == set()
+    assert books.of(row, "on_chain_balance_raw", "last_checked", "locked_by") == (None, None, None)
+
+
+def test_rows_that_fail_again_and_again_take_a_part_of_a_claim_at_most(books: Books, conn: Conn) -> None:
+    chain = books.chain()
+    wallet, asset = books.address(a_wallet(7), chain), books.asset(chain, TOKEN)
+    bad, good = {books.row(wallet, asset) for _ in range(20)}, {books.row(wallet, asset, last_checked="2026-01-01") for _ in range(20)}
+    claim(conn, chain, limit=20)
+    ledger_write.fail(conn, "uuid", [Fault(row, "me", "no") for row in bad])
+    books.query("UPDATE trueup_set_aside SET next_attempt = now()")
+    found = [row.id for row in claim(conn, chain, limit=10)]
+    assert len(bad & set(found)) == 2
+    assert len(good & set(found)) == 8
+
+
+def test_an_error_that_no_column_holds_is_written_without_what_it_cannot_hold(books: Books, conn: Conn) -> None:
+    chain, row = one_row(books)
+    claim(conn, chain)
+    ledger_write.fail(conn, "uuid", [Fault(row, "me", "no\0thing \ud800 " + "x" * 900)])
+    assert books.of(row, "locked_by", "left(last_error, 8)", "length(last_error)") == (None, "nothing ", 500)
+
+
+def test_a_row_that_somebody_has_locked_is_not_waited_for_by_a_renewal(books: Books, conn: Conn) -> None:
+    chain, row = one_row(books)
+    claim(conn, chain)
+    with connect(books.url) as other, other.transaction():
+        other.execute("SELECT 1 FROM wallet_balances FOR UPDATE")
+        assert ledger.renew(conn, "uuid", [row], "me", 600) == 0
+    assert ledger.renew(conn, "uuid", [row], "me", 600) == 1
 
 
 def test_columns_of_other_programs_stay_as_they_are(books: Books, conn: Conn) -> None:
@@ -307,7 +347,7 @@ def test_foreign_keys_are_made_between_tables_that_init_made(database_url: str) 
 def test_a_lookup_that_is_not_there_is_named(books: Books, conn: Conn) -> None:
     with pytest.raises(ConfigError, match=r"table wallets does not exist: see ledger.address_from"):
         schema.check(conn, config_of(books.url, "wallets"))
-    with pytest.raises(ConfigError, match=r"table wallet_balances lacks address: see ledger.address_from"):
+    with pytest.raises(ConfigError, match=r"table wallet_balances lacks address: see `trueup doctor`"):
         schema.check(conn, config_of(books.url, "wallet_balances"))
 
 

@@ -45,6 +45,13 @@ create table if not exists trueup_spend (
     primary key (chain, day, actor, method)
 );
 
+-- part: ledger_chains
+-- Which chain the node of a row of `chains` was on when it was first asked.
+create table if not exists trueup_ledger_chains (
+    chain text primary key,
+    chain_id bigint not null
+);
+
 -- part: checkpoints
 create table if not exists eth_indexer_checkpoints (
     name text primary key,
@@ -66,3 +73,59 @@ alter table eth_wallet_balances add column if not exists read_block bigint;
 
 -- part: holders_index
 create index on eth_wallet_balances (updated_at);
+
+-- The second seed's tables: each only where there is none of that name, and its foreign keys only to tables made along with it.
+
+-- part: chains
+create table if not exists chains (
+    id uuid primary key,
+    name text not null,
+    rpc_url text,
+    is_active boolean not null default true
+);
+
+-- part: asset_on_chain
+create table if not exists asset_on_chain (
+    id uuid primary key,
+    chain_id uuid not null,
+    asset_id uuid,
+    contract_address text,
+    decimals integer,
+    is_native boolean not null default false,
+    is_active boolean not null default true
+);
+
+-- part: addresses
+-- Once for each lookup of `ledger.address_from` that is not there, in place of user_wallet_addresses.
+create table if not exists user_wallet_addresses (
+    id uuid primary key,
+    address text not null,
+    chain_id uuid,
+    is_active boolean not null default true
+);
+
+-- part: wallet_balances
+create table if not exists wallet_balances (
+    id uuid primary key,
+    wallet_id uuid not null,
+    asset_on_chain_id uuid not null,
+    on_chain_balance_raw text,
+    on_chain_balance_human numeric,
+    processing_status text default 'idle',
+    locked_until timestamptz,
+    locked_by text,
+    last_checked timestamptz,
+    last_processed_at timestamptz,
+    last_error text,
+    last_error_at timestamptz,
+    sync_count integer default 0,
+    error_count integer default 0,
+    created_at timestamptz default now(),
+    updated_at timestamptz default now()
+);
+
+-- part: wallet_balances_address
+alter table wallet_balances add column if not exists address text;
+
+-- part: wallet_balances_index
+create index on wallet_balances (last_checked nulls first);

@@ -15,6 +15,8 @@ import trio
 
 from actors.batch import Batch
 from actors.blame import Blame
+from actors.child import ChildSpec
+from actors.claim import label_of
 from actors.due import take_due
 from actors.errors import NodeBehind, NodeError, OrphanedBlock, Permanent, TooLarge, WrongBlock
 from actors.evm.block import Pin
@@ -38,7 +40,6 @@ class Batcher:
         self._room = {True: Bell(), False: Bell()}
         self._free = ports.config.calls_in_flight
         self._blame = Blame(ports, self._set_aside)
-        self._plans = {name: asset.sources for name, asset in ports.assets.items()}
 
     async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
         """Until drained."""
@@ -131,17 +132,17 @@ class Batcher:
         pin = await choose_pin(ports, endpoint, batch)
         asked = Asked(pin, branch, asked_at)
         if page is not None:
-            with_page = partial(ports.reader.read_page, endpoint, pin, self._plans[page.asset], page.wallets.replace(",0x", "")[2:])
+            with_page = partial(ports.reader.read_page, endpoint, pin, ports.sources_of(page.asset), page.wallets.replace(",0x", "")[2:])
             found = await self._pinned(endpoint, pin, with_page)
             self._accepted(endpoint, batch, asked, found.gas)
             await self._pass_on_page(batch, *page_reading(page, found.sums, asked), found.marked)
             return
-        plan = [(self._plans[touch.asset], touch.wallet) for touch in batch.touches]
+        plan = [(ports.sources_of(touch.asset), touch.wallet) for touch in batch.touches]
         answer = await self._pinned(endpoint, pin, partial(ports.reader.read, endpoint, pin, plan, batch.wide))
         self._accepted(endpoint, batch, asked, answer.gas)
         outcomes, alone = sort(batch, answer.values, asked)
         for name, count in Counter(outcome.touch.asset for outcome in outcomes if isinstance(outcome, Reading)).items():
-            ports.metrics.readings.labels(name).inc(count)
+            ports.metrics.readings.labels(label_of(name)).inc(count)
         await self._pass_on(batch, outcomes, alone, answer.marked)
 
     def _accepted(self, endpoint: Endpoint, batch: Batch, asked: Asked, gas: Gas | None) -> None:
@@ -183,3 +184,16 @@ class Batcher:
         with lane.inlet() as inlet, waiting_for_others():
             await inlet.send(reading)
         self._ports.hand.landed(batch)
+
+
+def batcher_of(ports: ChainPorts) -> ChildSpec:
+    """A chain's batcher, as the supervisor keeps it."""
+
+    async def run(*, task_status: trio.TaskStatus[None]) -> None:
+        await Batcher(ports).run(task_status=task_status)
+
+    def drain() -> None:
+        ports.draining = True
+        ports.hand_bell.ring()
+
+    return ChildSpec(f"batcher:{ports.config.name}", run, drain=drain, drain_share=0.5)

@@ -27,7 +27,7 @@ async def run(budgets: Sequence[Budget], store: Store, drained: trio.Event, *, t
     last = False
     while not last:
         last = drained.is_set()
-        for budget in budgets:
+        for budget in list(budgets):
             with effort():
                 await book(budget, store)
         if not last:

@@ -9,14 +9,17 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import trio
 
-from actors.messages import Covered, Move, Page, Raised, Settle, Touch
+from actors.messages import Covered, Failed, Move, Page, Raised, Settle, Touch
 
-Kind = Literal["closing", "tick", "repair", "backfill"]
-Item = Touch | Covered | Raised
+if TYPE_CHECKING:
+    from actors.claim import Claim
+
+Kind = Literal["closing", "tick", "repair", "backfill", "claim"]
+Item = Touch | Covered | Raised | Failed
 Key = tuple[str, bytes]
 
 
@@ -33,7 +36,9 @@ def key_of(item: Item) -> Key:
 
 @dataclass
 class Errand:
-    """Work that is open: `pending` holds what is unfinished, as it was sent, so that it can be sent again."""
+    """Work that is open: `pending` holds what is unfinished, as it was sent, so that it can be sent again. A claim's `asset` is the row
+    of its chain.
+    """
 
     id: int
     kind: Kind
@@ -44,6 +49,7 @@ class Errand:
     pages: dict[int, Page] = field(default_factory=dict)
     updated: int = 0
     move: Move | None = None
+    claim: Claim | None = None
     dropped: bool = False
     done: trio.Event = field(default_factory=trio.Event)
 
@@ -59,14 +65,16 @@ class ErrandBook:
         """How many are open."""
         return len(self._open)
 
-    def register(self, kind: Kind, chain: str, asset: str, items: Iterable[Item], move: Move | None = None) -> Errand:
+    def register(
+        self, kind: Kind, chain: str, asset: str, items: Iterable[Item], move: Move | None = None, claim: Claim | None = None
+    ) -> Errand:
         """Open an errand over the items, each named in it with its block; the move's errand id is filled in."""
         number = next(self._ids)
         only = frozenset({number})
         own = [_waited_for_by(item, only) for item in items]
         pending = {key_of(item): item for item in own}
         errand = Errand(number, kind, asset, chain, pending, len(pending))
-        errand.move = None if move is None else replace(move, errand=number)
+        errand.move, errand.claim = None if move is None else replace(move, errand=number), claim
         self._open[number] = errand
         return errand
 
@@ -115,8 +123,17 @@ class ErrandBook:
         """The open errands of a kind, oldest first."""
         return [e for e in self._open.values() if e.kind == kind and e.chain == chain and asset in (None, e.asset)]
 
-    def finish(self, errand: int, key: Key, updated: bool) -> None:
-        """One wallet of an errand is done; finishing it again, or one of an ended errand, does nothing."""
+    def claim_of(self, errand: int) -> Claim | None:
+        """The claim of an open errand."""
+        found = self._open.get(errand)
+        return None if found is None else found.claim
+
+    def claims(self) -> list[Errand]:
+        """The open claims."""
+        return [errand for errand in self._open.values() if errand.claim is not None]
+
+    def finish(self, errand: int, key: Key, updated: int) -> None:
+        """One wallet of an errand is done, in so many rows; finishing it again, or one of an ended errand, does nothing."""
         found = self._open.get(errand)
         if found is None or found.pending.pop(key, None) is None:
             return
@@ -145,10 +162,10 @@ class ErrandBook:
             self._open[errand].dropped = True
             self.end(errand)
 
-    def unsent(self, errand: Errand) -> tuple[list[Touch], list[Covered | Raised | Settle]]:
+    def unsent(self, errand: Errand) -> tuple[list[Touch], list[Covered | Raised | Failed | Settle]]:
         """What must be sent, or sent again: touches to the batcher, the rest to the writer."""
         touches = [item for item in errand.pending.values() if isinstance(item, Touch)]
-        rest: list[Covered | Raised | Settle] = [i for i in errand.pending.values() if not isinstance(i, Touch)]
+        rest: list[Covered | Raised | Failed | Settle] = [i for i in errand.pending.values() if not isinstance(i, Touch)]
         return touches, rest if errand.pending or errand.pages else [Settle(errand.id)]
 
 

@@ -7,6 +7,7 @@ events.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -78,6 +79,9 @@ def _reasons(view: ServiceView, now: float) -> Iterator[str]:
         yield from _chain_reasons(chain, now)
     for asset in view.assets.values():
         yield from _asset_reasons(asset, view.chains[asset.chain], now)
+    for ledger in view.ledger.values():
+        if ledger.error is not None:
+            yield f"ledger chain {ledger.name}: {ledger.error}"
     for actor in view.actors():
         if actor["state"] != "running":
             yield f"actor {actor['name']} is {actor['state']}{_because(actor['last_error'])}"
@@ -118,6 +122,7 @@ def status(view: ServiceView, now: float) -> dict[str, Any]:
         "chains": [_chain(chain, now) for chain in view.chains.values()],
         "endpoints": [_endpoint(chain, each, now) for chain in view.chains.values() for each in chain.endpoints()],
         "assets": [_asset(asset, now) for asset in view.assets.values()],
+        "ledger": [dataclasses.asdict(ledger) for ledger in view.ledger.values()],
         "mailboxes": [dict(mailbox) for mailbox in view.mailboxes()],
         "budgets": [shown for chain in view.chains.values() if (shown := chain.budget())],
         "forecasts": [shown for asset in view.assets.values() if (shown := asset.forecast())],

@@ -139,7 +139,14 @@ class Settle:
     errand: int
 
 
-Outcome = Reading | Covered | Failed | Raised | Settle
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A claim of ledger rows that is given up: the writer frees what is left of it."""
+
+    errand: int
+
+
+Outcome = Reading | Covered | Failed | Raised | Settle | Release
 
 
 @dataclass(frozen=True, slots=True)

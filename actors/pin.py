@@ -65,7 +65,8 @@ async def _for_sweep(ports: ChainPorts, endpoint: Endpoint, batch: Batch, closed
 
 def _closed_block(ports: ChainPorts, batch: Batch) -> int:
     """The newest block that any of the batch's assets has closed: an older one is written only if it was one of the closed ones."""
-    return max(ports.asset_views[asset].checkpoint_block or 0 for asset in batch.assets)
+    views = [ports.asset_views[asset] for asset in batch.assets if asset in ports.asset_views]  # a ledger's closes nothing
+    return max((view.checkpoint_block or 0 for view in views), default=0)
 
 
 async def is_orphaned(endpoint: Endpoint, pin: Pin) -> bool:

@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar
 
 import trio
 
+from actors import claim
 from actors.budget.gate import Budget
 from actors.config import AssetConfig, ChainConfig, SweeperConfig
 from actors.errand import Errand, ErrandBook
@@ -20,6 +21,7 @@ from actors.evm.endpoint import Endpoint
 from actors.evm.pool import Pool
 from actors.evm.reader import Reader
 from actors.evm.size import CallSize
+from actors.evm.source import Source
 from actors.evm.ws import Connect
 from actors.hand import Hand
 from actors.log import get_logger
@@ -98,6 +100,11 @@ class ChainPorts:
     turns: dict[str, int] = field(default_factory=dict)  # by asset: the index of the endpoint that was asked last
     head_seen_at: float = float("-inf")
     settled: tuple[Header, float] | None = None  # a block some way behind the head, and when that was asked for
+
+    def sources_of(self, asset: str) -> tuple[Source, ...]:
+        """What an asset of the config, or one that ledger rows name, is read from."""
+        own = self.assets.get(asset)
+        return claim.sources_of(asset) if own is None else own.sources
 
     def size_for(self, endpoint: Endpoint) -> CallSize:
         """How many wallets go into a call, by the rung that an endpoint is on."""

@@ -41,6 +41,7 @@ _effort: ContextVar[Effort | None] = ContextVar("effort", default=None)
 def account_to(efforts: Efforts) -> None:
     """The efforts of this task, and of those that it starts, are that actor's."""
     _efforts.set(efforts)
+    _effort.set(None)  # whoever started it may hold work of its own
 
 
 @contextmanager

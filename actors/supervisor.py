@@ -11,15 +11,15 @@ Trio cannot kill a task that reaches no checkpoint: whoever blocks must do so in
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import trio
 
 from actors.budget.spender import spend_as
+from actors.child import Child, ChildSpec, Limits, Readiness, Stalled
 from actors.errors import TrueupError
-from actors.progress import Efforts, account_to
+from actors.progress import account_to
 from actors.restarts import Backoff, RestartBudget
 
 log = logging.getLogger("trueup.supervisor")
@@ -27,71 +27,6 @@ log = logging.getLogger("trueup.supervisor")
 
 class GaveUp(TrueupError):
     """More crashes than the budget allows."""
-
-
-class Stalled(TrueupError):
-    """An actor held work and made no progress."""
-
-
-class Limits(Protocol):
-    """The supervisor's keys of the config."""
-
-    @property
-    def max_restarts(self) -> int: ...
-    @property
-    def within_secs(self) -> float: ...
-    @property
-    def backoff_initial_secs(self) -> float: ...
-    @property
-    def backoff_max_secs(self) -> float: ...
-    @property
-    def progress_secs(self) -> float: ...
-
-
-@dataclass(frozen=True)
-class ChildSpec:
-    """How to start one actor, and how to stop it.
-
-    `run(task_status=…)` calls `started()` once it takes from its mailbox. `drain` asks it to end by itself, within the share of the
-    grace that `drain_share` gives it (of what is left); without `drain` it is cancelled.
-    """
-
-    name: str
-    run: Callable[..., Awaitable[None]]
-    restart: Literal["permanent", "transient"] = "permanent"
-    drain: Callable[[], None] | None = None
-    drain_share: float = 1.0
-
-
-@dataclass
-class Child:
-    """One child's state: what the dashboard shows, and the handle that kills it."""
-
-    spec: ChildSpec
-    backoff: Backoff
-    state: str = "new"
-    restarts: int = 0
-    last_error: str | None = None
-    scope: trio.CancelScope | None = None
-    killed: bool = False
-    stalled: Stalled | None = None
-    stopping: bool = False
-    efforts: Efforts = field(default_factory=Efforts)
-    ended: trio.Event = field(default_factory=trio.Event)
-
-
-@dataclass
-class _Readiness:
-    """Passes the first readiness on to the start, and notes every later one."""
-
-    child: Child
-    outer: trio.TaskStatus[Any] | None
-
-    def started(self, value: Any = None) -> None:
-        self.child.state = "running"
-        if self.outer is not None:
-            self.outer.started(value)
-            self.outer = None
 
 
 class Supervisor:
@@ -106,6 +41,8 @@ class Supervisor:
         self._limits, self._on_restart = limits, on_restart
         self._budget = RestartBudget(limits.max_restarts, limits.within_secs)
         self.children = {spec.name: Child(spec, self._new_backoff()) for spec in specs}
+        self._nursery: trio.Nursery | None = None
+        self._stopping = False
 
     def _new_backoff(self) -> Backoff:
         return Backoff(self._limits.backoff_initial_secs, self._limits.backoff_max_secs)
@@ -117,7 +54,8 @@ class Supervisor:
             async with trio.open_nursery() as outer:
                 outer.start_soon(self._watch_progress)
                 async with trio.open_nursery() as nursery:
-                    for child in self.children.values():
+                    self._nursery = nursery
+                    for child in list(self.children.values()):
                         await nursery.start(self._keep, child)
                     task_status.started()
                 outer.cancel_scope.cancel()
@@ -125,6 +63,27 @@ class Supervisor:
             gave_up = first_of(group)
         if gave_up is not None:
             raise gave_up
+
+    async def add(self, spec: ChildSpec, after: str) -> None:
+        """Start one more child, which stops before the one that it comes after; unless it is there, or all are stopping."""
+        old = self.children.get(spec.name)
+        if old is not None and old.stopping:
+            await self.remove(spec.name, 0.0)
+        elif old is not None and not old.ended.is_set():
+            return
+        if self._nursery is None or self._stopping:
+            return
+        child = Child(spec, self._new_backoff())
+        names = [name for name in self.children if name != spec.name]
+        at = names.index(after) + 1
+        self.children = {name: child if name == spec.name else self.children[name] for name in [*names[:at], spec.name, *names[at:]]}
+        await self._nursery.start(self._keep, child)
+
+    async def remove(self, name: str, patience_secs: float) -> None:
+        """Stop a child, and forget it. Cancelled in between, the child still ends, and is forgotten by the next call."""
+        if (child := self.children.get(name)) is not None:
+            await self._stop_child(child, patience_secs)
+            self.children.pop(name, None)
 
     def kill(self, name: str) -> bool:
         """Cancel the current incarnation of a child, which restarts at once. False where there is none of that name."""
@@ -139,7 +98,7 @@ class Supervisor:
         patience = self._limits.progress_secs
         while True:
             await trio.sleep(patience / 4)
-            for child in self.children.values():
+            for child in list(self.children.values()):
                 stuck = trio.current_time() - child.efforts.oldest_beat()
                 if stuck > patience and not child.stopping and child.stalled is None and child.scope is not None:
                     child.stalled = Stalled(f"held work and made no progress for {stuck:.0f} s")
@@ -147,19 +106,28 @@ class Supervisor:
 
     async def stop(self, grace_secs: float) -> None:
         """Stop the children in reverse order; return when all have ended, within the grace."""
-        deadline = trio.current_time() + grace_secs
-        for child in reversed(self.children.values()):
-            left = max(0.0, deadline - trio.current_time())
-            await self._stop_child(child, left * child.spec.drain_share)
+        deadline, self._stopping = trio.current_time() + grace_secs, True
+        until: dict[float, float] = {}  # those of one share drain at the same time, and have it together
+        for child in reversed(list(self.children.values())):
+            share, now = child.spec.drain_share, trio.current_time()
+            if share < 1 and share not in until:
+                until[share] = now + max(0.0, deadline - now) * share
+                for other in self.children.values():
+                    if other.spec.drain_share == share and other.spec.drain is not None and other.state == "running":
+                        other.stopping = True
+                        other.spec.drain()
+            await self._stop_child(child, max(0.0, until.get(share, deadline) - now))
 
     async def _stop_child(self, child: Child, patience_secs: float) -> None:
         child.stopping = True
-        if child.spec.drain is not None and child.state == "running":
-            child.spec.drain()
-            with trio.move_on_after(patience_secs):
-                await child.ended.wait()
-        if child.scope is not None:
-            child.scope.cancel()
+        try:
+            if child.spec.drain is not None and child.state == "running":
+                child.spec.drain()
+                with trio.move_on_after(patience_secs):
+                    await child.ended.wait()
+        finally:
+            if child.scope is not None:
+                child.scope.cancel()
         with trio.move_on_after(patience_secs + 1):
             await child.ended.wait()
         if not child.ended.is_set():
@@ -172,7 +140,7 @@ class Supervisor:
         try:
             while not child.stopping:
                 born = trio.current_time()
-                readiness = _Readiness(child, outer)
+                readiness = Readiness(child, outer)
                 error = await self._incarnation(child, readiness)
                 if outer is not None and readiness.outer is not None and error is not None:
                     raise error
@@ -184,7 +152,7 @@ class Supervisor:
             child.state = "stopped"
             child.ended.set()
 
-    async def _incarnation(self, child: Child, readiness: _Readiness) -> Exception | None:
+    async def _incarnation(self, child: Child, readiness: Readiness) -> Exception | None:
         """Run one incarnation; return what it crashed of, or None when it was killed, stopped or returned."""
         error: Exception | None = None
         child.killed, child.stalled, child.state = False, None, "starting"

@@ -1,7 +1,7 @@
 """The whole on one page: which actors there are, which mailboxes join them, and what each is handed.
 
 server ← everything · bookkeeper ← what calls cost · chaos
-writer ← readings ← batcher (a chain) ← touches ← sweeper (an asset), subscriber (a chain)
+writer ← readings ← batcher (a chain) ← touches ← sweeper (an asset), ledger, subscriber (a chain)
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from typing import Any
 import trio
 
 from actors import bookkeeper, chaos, server
-from actors.batcher import Batcher
+from actors.batcher import batcher_of
+from actors.budget.gate import Budget
 from actors.budget.setup import budget_of
+from actors.child import ChildSpec
 from actors.config import AssetConfig, ChainConfig, Config
 from actors.errand import ErrandBook
 from actors.errors import ConfigError, StoreDown
@@ -24,6 +26,8 @@ from actors.evm import ws
 from actors.evm.endpoint import Http
 from actors.evm.pool import Pool
 from actors.evm.reader import Reader
+from actors.ledger import Ledger, LedgerPorts
+from actors.ledger_chains import LedgerChains
 from actors.log import get_logger
 from actors.mailbox import Lane, Mailbox
 from actors.messages import Outcome, PageReading
@@ -33,7 +37,7 @@ from actors.role import new_holder, while_holding
 from actors.store import leases, schema
 from actors.store.postgres import Database
 from actors.subscriber import Subscriber, stand_by
-from actors.supervisor import ChildSpec, GaveUp, Supervisor, first_of
+from actors.supervisor import GaveUp, Supervisor, first_of
 from actors.sweeper import Sweeper
 from actors.view import AssetView, ChainView, ServiceView
 from actors.writer import Writer
@@ -61,10 +65,14 @@ class System:
 
     def __post_init__(self) -> None:
         self.view = ServiceView(chains={}, assets={})
-        names = ("following", "sweeping", "writing", "writing-sweep", "writing-pages", "roles", "spending")
+        names = ("following", "sweeping", "writing", "writing-sweep", "writing-pages", "ledger", "roles", "spending")
         self.databases = {name: self.database(self.config.database.url, name) for name in names}
         self.stores = {name: Store(database, self.view) for name, database in self.databases.items()}
-        self.chains = {chain.name: self._chain(chain) for chain in self.config.chains}
+        self.budgets: list[Budget] = []
+        self.chains: dict[str, ChainPorts] = {}
+        for chain in self.config.chains:
+            self._chain(chain)
+        self.ledger_chains = LedgerChains(dict(self.chains), self.client, self._chain, self._start_batcher, self._leave_chain)
         self.supervisor = Supervisor([], self.config.supervisor)
         self.view.actors = self._actors
         self.view.mailboxes = self._mailboxes
@@ -75,6 +83,7 @@ class System:
         pool = Pool(chain.http, chain.chain_id, self.client, trio.current_time)
         pool.name = chain.name
         view = ChainView(chain.name, rpc_configured=bool(chain.http), ws_configured=bool(chain.ws))
+        view.leads = chain in self.config.chains  # nobody follows a chain that only ledger rows are on
         view.endpoints = lambda: pool.endpoints
         view.wallets_per_call = min(view.wallets_per_call, chain.holders_per_call)
         self.view.chains[chain.name] = view
@@ -82,7 +91,9 @@ class System:
         views = {n: AssetView(n, chain.name, follows=bool(a.triggers), closes_every_secs=every) for n, a in assets.items()}
         self.view.assets.update(views)
         pool.on_request = lambda endpoint, method: self.metrics.requests.labels(chain.name, endpoint, method).inc()
-        return ChainPorts(
+        budget = budget_of(chain, self.config, pool, self.metrics, self.view)
+        self.budgets.append(budget)
+        self.chains[chain.name] = ChainPorts(
             config=chain,
             assets=assets,
             sweeper=self.config.sweeper,
@@ -98,8 +109,9 @@ class System:
             asset_views=views,
             metrics=self.metrics,
             reader=Reader(chain.chain_id, chain.multicall3, chain.reads),
-            budget=budget_of(chain, self.config, pool, self.metrics, self.view),
+            budget=budget,
         )
+        return self.chains[chain.name]
 
     def _actors(self) -> list[dict[str, Any]]:
         return [
@@ -115,14 +127,11 @@ class System:
         """The children in start order: consumers first, then `sources`, whatever makes touches."""
         specs = [ChildSpec("server", self._serve)] if self.config.server.bind else []
         # Stopped last, when nobody spends any more.
-        budgets, drained = [ports.budget for ports in self.chains.values()], trio.Event()
-        keep = partial(bookkeeper.run, budgets, self.stores["spending"], drained)
+        drained = trio.Event()
+        keep = partial(bookkeeper.run, self.budgets, self.stores["spending"], drained)
         specs.append(ChildSpec("bookkeeper", keep, drain=drained.set))
         specs.append(ChildSpec("writer", self._write, drain=self._drain_writer))
-        for name, ports in self.chains.items():
-            batch = partial(_run_batcher, ports)
-            specs.append(ChildSpec(f"batcher:{name}", batch, drain=partial(_drain_batcher, ports), drain_share=0.5))
-        return specs + sources
+        return specs + [batcher_of(ports) for ports in self.chains.values()] + sources
 
     def service(self) -> list[ChildSpec]:
         """All actors of `trueup run`."""
@@ -130,6 +139,8 @@ class System:
         for ports in self.chains.values():
             for name, asset in ports.assets.items():
                 sources.append(ChildSpec(f"sweeper:{name}", partial(self._sweep, ports, asset)))
+        if self.config.ledger.enabled:
+            sources.append(ChildSpec("ledger", self._keep_ledger))
         for name, ports in self.chains.items():
             sources.append(ChildSpec(f"subscriber:{name}", partial(self._subscribe, ports)))
         if self.config.chaos.enabled and self.config.chaos.kill_every_secs:
@@ -151,7 +162,7 @@ class System:
     async def _write(self, *, task_status: trio.TaskStatus[None]) -> None:
         stores = {True: self.stores["writing"], False: self.stores["writing-sweep"]}
         pages = list(zip(self.pages, (self.stores["writing-sweep"], self.stores["writing-pages"]), strict=True))
-        await Writer(self.readings, pages, stores, self.chains, self.book).run(task_status=task_status)
+        await Writer(self.readings, pages, stores, self.chains, self.book, self.metrics).run(task_status=task_status)
 
     async def _sweep(self, ports: ChainPorts, asset: AssetConfig, *, task_status: trio.TaskStatus[None]) -> None:
         sweeper = Sweeper(ports, asset)
@@ -168,14 +179,29 @@ class System:
             partial(stand_by, ports),
         )
 
+    async def _keep_ledger(self, *, task_status: trio.TaskStatus[None]) -> None:
+        config, store, chains = self.config.ledger, self.stores["ledger"], self.ledger_chains
+        ports = LedgerPorts(config, self.holder, store, self.readings, chains, self.book, self.view, self.metrics)
+        await Ledger(ports).run(task_status=task_status)
+
+    async def _start_batcher(self, ports: ChainPorts) -> None:
+        await self.supervisor.add(batcher_of(ports), after="writer")
+
+    async def _leave_chain(self, ports: ChainPorts) -> None:
+        """A chain that the database names no more. What its calls have cost is booked once more; killed in between, it is done again."""
+        await self.supervisor.remove(batcher_of(ports).name, self.config.supervisor.grace_secs / 2)
+        await bookkeeper.book(ports.budget, self.stores["ledger"])
+        if ports.budget in self.budgets:
+            self.budgets.remove(ports.budget)
+        for held in (self.chains, self.view.chains):
+            held.pop(ports.config.name, None)
+
     async def _chaos(self, *, task_status: trio.TaskStatus[None]) -> None:
         every = self.config.chaos.kill_every_secs
         await chaos.run(self.supervisor, every, random.Random(), task_status=task_status)
 
     async def check(self) -> None:
         """Refuse what cannot work, before anything is written: endpoints on another chain, Postgres away, tables without the columns."""
-        if self.config.ledger.enabled:
-            raise ConfigError(f"{self.config.path}: ledger.enabled: the ledger worker is not part of this version")
         for ports in self.chains.values():
             await ports.pool.check_chain()
         reason = ""
@@ -234,12 +260,3 @@ class System:
 
     def _count_restart(self, actor: str, cause: str) -> None:
         self.metrics.actor_restarts.labels(actor, cause).inc()
-
-
-async def _run_batcher(ports: ChainPorts, *, task_status: trio.TaskStatus[None]) -> None:
-    await Batcher(ports).run(task_status=task_status)
-
-
-def _drain_batcher(ports: ChainPorts) -> None:
-    ports.draining = True
-    ports.hand_bell.ring()

@@ -99,6 +99,17 @@ class AssetView:
 
 
 @dataclass
+class LedgerView:
+    """One chain of the ledger: its claims, and why nothing is read on it, if so."""
+
+    name: str
+    error: str | None = None
+    ticks: int = 0
+    tick_requested: int = 0
+    tick_updated: int = 0
+
+
+@dataclass
 class ServiceView:
     """The whole service.
 
@@ -111,6 +122,7 @@ class ServiceView:
     mailboxes: Callable[[], Sequence[dict[str, Any]]] = _nothing
     store_ok: bool = True
     store_error: str | None = None
+    ledger: dict[str, LedgerView] = field(default_factory=dict)
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     _store_waits: dict[object, str] = field(default_factory=dict)
 

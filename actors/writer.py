@@ -3,7 +3,7 @@
 Takes: outcomes; the live lane over one connection, the sweep lane over another, so that a sweep's write never holds up an event's; and
 a sweep's pages (`page_writer.py`), over two connections.
 On crash or kill: what was taken is held by its lane and written again, which changes nothing that was written. While Postgres is away it
-waits, and the mailboxes fill up behind it. On drain: it ends when both lanes are closed and empty.
+waits, and the mailboxes fill up behind it. On drain: it ends when both lanes are closed and empty, and frees the ledger rows that are held.
 """
 
 from __future__ import annotations
@@ -18,9 +18,24 @@ import trio
 from actors.batch import key_of, merge
 from actors.config import AssetConfig
 from actors.errand import ErrandBook, Key
+from actors.ledger_writer import LedgerWriter, of_ledger
 from actors.log import get_logger
 from actors.mailbox import Lane, Mailbox
-from actors.messages import Covered, Failed, Move, Outcome, PageReading, Raised, Reading, Settle, Touch, WriteBatch, WriteResult
+from actors.messages import (
+    Covered,
+    Failed,
+    Move,
+    Outcome,
+    PageReading,
+    Raised,
+    Reading,
+    Release,
+    Settle,
+    Touch,
+    WriteBatch,
+    WriteResult,
+)
+from actors.metrics import Metrics
 from actors.page_writer import PageWriter
 from actors.ports import ChainPorts, Store, clock
 from actors.progress import effort
@@ -41,11 +56,13 @@ class Writer:
         stores: Mapping[bool, Store],
         chains: Mapping[str, ChainPorts],
         book: ErrandBook,
+        metrics: Metrics,
     ) -> None:
         self._readings, self._stores, self._book, self._chains = readings, stores, book, chains
         self._moving: set[int] = set()
         self._chain_of = {asset: ports for ports in chains.values() for asset in ports.assets}
         self._assets: dict[str, AssetConfig] = {n: a for ports in chains.values() for n, a in ports.assets.items()}
+        self._ledger = LedgerWriter(book, metrics)
         self._page_writers = [PageWriter(lane, store, self._chain_of, self._book, self._commit) for lane, store in pages]
 
     async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
@@ -56,6 +73,7 @@ class Writer:
             for writer in self._page_writers:
                 nursery.start_soon(writer.run)
             task_status.started()
+        await self._ledger.free_all(self._stores[False])
 
     async def _write_lane(self, lane: Lane[tuple[Outcome, ...]], store: Store) -> None:
         with lane.outlet() as outlet:
@@ -70,6 +88,9 @@ class Writer:
 
     async def _commit(self, store: Store, outcomes: Sequence[Outcome]) -> None:
         """Write the outcomes, and end the errands that end by them."""
+        if ledger := [outcome for outcome in outcomes if of_ledger(outcome)]:
+            await self._ledger.commit(store, ledger)
+            outcomes = [outcome for outcome in outcomes if not of_ledger(outcome)]
         try:
             await self._transact(store, outcomes)
         except ONE_ROWS_FAULT as error:
@@ -88,7 +109,7 @@ class Writer:
             batch = replace(batch, moves=self._free(batch.moves))
             if batch != WriteBatch():
                 result = await self._run(store, batch)
-                self._settle(result, [o.touch for o in part if not isinstance(o, Settle)])
+                self._settle(result, [o.touch for o in part if not isinstance(o, Settle | Release)])
 
     async def _run(self, store: Store, batch: WriteBatch) -> WriteResult:
         own = {move.errand for move in batch.moves}
@@ -172,7 +193,7 @@ def batch_of(outcomes: Sequence[Outcome], book: ErrandBook) -> WriteBatch:
             readings[key] = _newer(readings[key], outcome) if key in readings else outcome
     finishing: dict[int, set[Key]] = {}
     for outcome in outcomes:
-        if not isinstance(outcome, Settle):
+        if not isinstance(outcome, Settle | Release):
             for number in outcome.touch.errands:
                 finishing.setdefault(number, set()).add(key_of(outcome.touch))
     return WriteBatch(

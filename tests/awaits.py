@@ -13,7 +13,7 @@ from typing import Any
 from trio.abc import Instrument
 from trio.lowlevel import Abort, Task
 
-from actors.supervisor import Child
+from actors.child import Child
 
 
 class Boom(Exception):

@@ -15,6 +15,7 @@ import trio.testing
 
 from actors import gather
 from actors.backfill import Backfill
+from actors.child import ChildSpec
 from actors.errors import ConfigError
 from actors.evm.block import Header
 from actors.evm.http import HttpClient
@@ -22,7 +23,6 @@ from actors.evm.pool import Pool
 from actors.gather import AHEAD, UNDER_WAY
 from actors.sandbox.anvil import Anvil
 from actors.sandbox.town import Town
-from actors.supervisor import ChildSpec
 from actors.system import System
 from tests.proxy import Answer, Ask, Call, open_proxy
 from tests.proxy_faults import HangUp, Hold, Lag, LogCap, Tally

@@ -15,9 +15,10 @@ from actors.bookkeeper import BOOK_EVERY_SECS
 from actors.budget.gate import Budget
 from actors.budget.governor import Governor
 from actors.budget.prices import Prices
+from actors.child import ChildSpec
 from actors.config.keys import SupervisorConfig
 from actors.ports import Store
-from actors.supervisor import ChildSpec, Supervisor
+from actors.supervisor import Supervisor
 from actors.view import ServiceView
 from tests.simulation.postgres import Connection, Host, Postgres
 from tests.simulation.tables import Tables

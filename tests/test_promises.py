@@ -9,10 +9,10 @@ from typing import Any
 import trio
 import trio.testing
 
+from actors.child import Child
 from actors.sandbox.anvil import Anvil
 from actors.sandbox.postgres import PrivatePostgres
 from actors.sandbox.town import Town, arg, selector
-from actors.supervisor import Child
 from actors.system import System
 from tests.world import LOGS, MODES, POLLING, Mode, World, eventually, running
 

@@ -12,11 +12,12 @@ import pytest
 import trio
 
 from actors import secrets, server
+from actors.child import ChildSpec
 from actors.config import ChaosConfig, ServerConfig
 from actors.errors import ConfigError
 from actors.http_server import Request
 from actors.metrics import Metrics
-from actors.supervisor import ChildSpec, Supervisor
+from actors.supervisor import Supervisor
 from actors.view import ServiceView
 from tests.views import actor, healthy
 

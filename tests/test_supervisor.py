@@ -8,9 +8,10 @@ import pytest
 import trio
 import trio.testing
 
+from actors.child import ChildSpec
 from actors.config import SupervisorConfig
 from actors.progress import beat, effort, waiting_for_others
-from actors.supervisor import ChildSpec, GaveUp, Supervisor
+from actors.supervisor import GaveUp, Supervisor
 
 
 class Actor:
@@ -211,3 +212,33 @@ async def test_retries_waits_for_others_and_idleness_are_no_stall(autojump_clock
     supervisor = Supervisor([ChildSpec("patient", patient, restart="transient")], SupervisorConfig(progress_secs=40))
     await supervisor.run()
     assert supervisor.children["patient"].restarts == 0
+
+
+async def test_a_child_that_is_added_later_stops_before_the_one_that_it_comes_after(nursery: trio.Nursery) -> None:
+    record: list[str] = []
+    one, two, late = Actor("one", record), Actor("two", record), Actor("late", record)
+    supervisor = Supervisor([ChildSpec(a.name, a.run) for a in (one, two)], SupervisorConfig())
+    await nursery.start(supervisor.run)
+    await supervisor.add(ChildSpec("late", late.run), after="one")
+    await supervisor.add(ChildSpec("late", late.run), after="one")
+    assert late.born == 1
+    assert supervisor.kill("late")
+    await trio.testing.wait_all_tasks_blocked()
+    assert late.born == 2
+    await supervisor.stop(10)
+    assert record[-3:] == ["two ends", "late ends", "one ends"]
+    await supervisor.add(ChildSpec("late", late.run), after="one")
+    assert late.born == 2
+
+
+async def test_a_child_that_is_removed_ends_alone_and_may_come_back(nursery: trio.Nursery) -> None:
+    one, late = Actor("one", []), Actor("late", [])
+    supervisor = Supervisor([ChildSpec("one", one.run)], SupervisorConfig())
+    await nursery.start(supervisor.run)
+    await supervisor.add(ChildSpec("late", late.run), after="one")
+    await supervisor.remove("late", 1)
+    await supervisor.remove("late", 1)
+    assert list(supervisor.children) == ["one"]
+    await supervisor.add(ChildSpec("late", late.run), after="one")
+    assert (one.born, late.born) == (1, 2)
+    await supervisor.stop(10)

@@ -13,6 +13,7 @@ import trio.testing
 from actors.errand import ErrandBook
 from actors.mailbox import Mailbox
 from actors.messages import Covered, Marks, Move, Outcome, Reading, Repair, Settle, Touch, WriteBatch, WriteResult
+from actors.metrics import Metrics
 from actors.writer import Writer, batch_of, one_branch_each
 
 A, B = Touch("T", b"\xaa" * 20, 5, 5), Touch("T", b"\xbb" * 20, 6, 6)
@@ -72,5 +73,5 @@ async def test_a_reading_that_waited_for_postgres_is_as_old_as_it_is(autojump_cl
     mailbox: Mailbox[tuple[Outcome, ...]] = Mailbox("readings", 1)
     assert mailbox.live.offer((replace(reading(A), read_at=trio.current_time()),))
     mailbox.close()
-    await Writer(mailbox, [], {True: store, False: store}, {}, ErrandBook()).run(task_status=trio.TASK_STATUS_IGNORED)
+    await Writer(mailbox, [], {True: store, False: store}, {}, ErrandBook(), Metrics()).run(task_status=trio.TASK_STATUS_IGNORED)
     assert ages == [600.0]

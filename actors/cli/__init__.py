@@ -64,6 +64,7 @@ def parser() -> argparse.ArgumentParser:
     _demo(_command(commands, "demo", "the whole system on a private Postgres and a private chain"))
     _with_config(_command(commands, "init", "apply the schema"))
     _with_config(_command(commands, "run", "the service"))
+    _doctor(_with_config(_command(commands, "doctor", "check config, database, tables and nodes; says what mends what is wrong")))
     _sweep(_with_config(_command(commands, "sweep", "one whole pass over the rows now")))
     _backfill(_with_config(_command(commands, "backfill", "find wallets in past logs; resumable")))
     _status(_command(commands, "status", "the state of the running service"))
@@ -111,6 +112,10 @@ def _demo(command: _Parser) -> None:
         "--kills-per-minute", type=_positive, default=40, metavar="N", help="how many actors --chaos kills a minute (%(default)s)"
     )
     command.add_argument("--no-sweep", action="store_true", help="the live path only")
+
+
+def _doctor(command: _Parser) -> None:
+    command.add_argument("--json", action="store_true", help="the findings as JSON")
 
 
 def _sweep(command: _Parser) -> None:

@@ -8,12 +8,14 @@ from collections.abc import Awaitable, Callable
 
 import trio
 
+from actors.child import ChildSpec
 from actors.config import AssetConfig, Config
 from actors.errors import ConfigError
 from actors.evm.http import HttpClient
 from actors.log import get_logger
+from actors.memory import give_large_blocks_back
 from actors.ports import ChainPorts
-from actors.supervisor import ChildSpec, GaveUp
+from actors.supervisor import GaveUp
 from actors.system import System
 
 log = get_logger("job")
@@ -30,6 +32,7 @@ def chosen(config: Config, name: str | None) -> list[AssetConfig]:
 
 async def run_job(config: Config, assets: list[AssetConfig], work: Work) -> int:
     """Do `work` for each asset, one after the other; 0 when it is done, 1 when interrupted or given up."""
+    give_large_blocks_back()
     async with HttpClient() as client:
         system = System(config, client)
         await system.check()

@@ -11,6 +11,7 @@ import trio
 from actors import log as logs
 from actors.config import Config
 from actors.evm.http import HttpClient
+from actors.memory import give_large_blocks_back
 from actors.supervisor import GaveUp
 from actors.system import System
 
@@ -26,6 +27,7 @@ async def first(signals: AsyncIterator[int]) -> None:
 
 async def serve(config: Config) -> int:
     """Run until SIGTERM or SIGINT; 0 after a clean stop, 1 when the supervisor gave up."""
+    give_large_blocks_back()
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async with HttpClient() as client:
             system = System(config, client)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from actors.config.checks import bare_table
-from actors.config.keys import Config, nearest
+from actors.config.keys import DEFAULT_PRICES, Config, nearest
 from actors.config.place import Place
 
 
 def check(config: Config, place: Place) -> None:
-    if not config.chains:
+    if not config.chains and not config.ledger.enabled:
         raise place.at("chain").wrong("at least one [[chain]]", "none")
     if not config.assets and not config.ledger.enabled:
         raise place.at("asset").wrong("at least one [[asset]], or [ledger] enabled", "neither")
@@ -41,6 +41,9 @@ def _chains_exist(config: Config, place: Place) -> None:
 
 
 def _prices_exist(config: Config, place: Place) -> None:
+    if config.ledger.enabled and DEFAULT_PRICES not in config.prices:
+        expected = f"a table named {DEFAULT_PRICES}, for the ledger's own chains"
+        raise place.at("budget").at("prices_file").wrong(expected, ", ".join(config.prices) or "none")
     for index, chain in enumerate(config.chains):
         if chain.prices not in config.prices:
             here = place.at("chain").entry(index).at("prices")

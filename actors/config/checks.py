@@ -49,6 +49,14 @@ def table(text: str) -> str:
     return folded
 
 
+def lookup(text: str) -> str:
+    """A table of addresses, or `wallet_balances` for its own column."""
+    folded = text.lower()
+    if not TABLE.fullmatch(folded):
+        raise Unexpected("a table as name or schema.name")
+    return bare_table(folded)
+
+
 def bare_table(text: str) -> str:
     """One table, one text: `public` is where an unqualified name usually leads."""
     return text.removeprefix("public.")

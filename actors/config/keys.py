@@ -20,7 +20,8 @@ from actors.evm.logs import Trigger
 from actors.evm.source import Source
 
 MULTICALL3 = bytes.fromhex("cA11bde05977b3631167028862bE2a173976CA11")
-ADDRESS_TABLES = ("user_wallet_addresses", "operation_wallet_addresses", "wallets", "wallet_balances")
+ADDRESS_TABLES = ("user_wallet_addresses", "operation_wallet_addresses")
+DEFAULT_PRICES = "plain"
 LONGEST_SECS = 1e9
 LARGEST = 2**31 - 1
 MOST_UNITS = 10**15
@@ -75,7 +76,7 @@ class ChainConfig:
     calls_in_flight: int = count(4, high=1000)
     reads: str = key("auto", choices=("auto", "packed", "multicall3", "deployless", "single"))
     multicall3: bytes = text(checks.address, MULTICALL3)
-    prices: str = text(checks.name, "plain")
+    prices: str = text(checks.name, DEFAULT_PRICES)
     compute_units_per_sec: int = count(0, low=0)
     compute_units_per_month: int = count(0, low=0, high=MOST_UNITS)
     month_starts_on: int = count(1, high=28)
@@ -110,7 +111,7 @@ class SweeperConfig:
 @dataclass(frozen=True, slots=True)
 class LedgerConfig:
     enabled: bool = key(False)
-    address_from: tuple[str, ...] = key(ADDRESS_TABLES[:2], choices=ADDRESS_TABLES, few=1)
+    address_from: tuple[str, ...] = text(checks.lookup, ADDRESS_TABLES, few=1)
     interval_secs: float = secs(30)
     batch_size: int = count(50, high=1_000_000)
     lease_secs: float = secs(120)

@@ -66,9 +66,13 @@ class Endpoint:
     async def check_chain(self) -> None:
         """Ask once which chain this is. Raises WrongChain, or the NodeError of the asking."""
         if self.chain_ok is None:
-            self.chain_ok = jsonrpc.chain_id_of(await self._call("eth_chainId", [])) == self._chain_id
+            self.chain_ok = await self.chain_id() == self._chain_id
         if not self.chain_ok:
             raise WrongChain(f"is not on chain {self._chain_id}")
+
+    async def chain_id(self) -> int:
+        """Which chain it says that it is on. Raises a NodeError."""
+        return jsonrpc.chain_id_of(await self._call("eth_chainId", []))
 
     async def _call(self, method: str, params: Sequence[Any]) -> Any:
         number = next(self._ids)

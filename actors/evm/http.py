@@ -38,7 +38,7 @@ class HttpClient:
                 return await self._post(url, body)
         except trio.TooSlowError:
             raise Transient(f"no answer within {REQUEST_SECS:.0f} s") from None
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as error:
             raise Transient(f"not reached: {type(error).__name__}") from None
 
     async def _post(self, url: str, body: bytes) -> tuple[int, Mapping[str, str], bytes]:

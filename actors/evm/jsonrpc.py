@@ -50,9 +50,12 @@ def result(answer: Any, number: int, method: str) -> Any:
 def chain_id_of(answer: Any) -> int:
     """`eth_chainId`'s number. Raises BadAnswer."""
     try:
-        return int(answer, 16)
+        found = int(answer, 16)
     except (TypeError, ValueError):
         raise BadAnswer("eth_chainId: no number") from None
+    if not 0 <= found < 2**63:
+        raise BadAnswer("eth_chainId: no chain has that number")
+    return found
 
 
 def error_of(error: Any, method: str) -> NodeError:

@@ -7,24 +7,23 @@ rights than what is missing.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from functools import cache
-from pathlib import Path
 
 import psycopg
 from psycopg import sql
 
 from actors.config import AssetConfig, Config
 from actors.errors import ConfigError
+from actors.store import ledger_schema
 from actors.store.holders import addresses, is_query
 from actors.store.names import schema_of, table
 from actors.store.postgres import Conn, is_down, one_line
+from actors.store.schema_parts import apply, describe, has_index, missing, parts
 
 HOLDERS = "eth_wallet_balances"
 CHECKPOINTS = "eth_indexer_checkpoints"
-COLUMNS = {
-    CHECKPOINTS: ("name", "last_block", "updated_at", "confirmed"),
+SEED = {CHECKPOINTS: ("name", "last_block", "updated_at", "confirmed")}
+OWN = {
     "trueup_chains": ("chain", "branch"),
     "trueup_blocks": ("chain", "number", "hash", "branch", "since"),
     "trueup_set_aside": ("table_name", "row_key", "block", "error", "attempts", "next_attempt"),
@@ -35,15 +34,6 @@ HOLDER_COLUMNS = ("wallet", "balance", "blocknumber", "updated_at", "read_block"
 # Two inits at once: whoever comes second finds what the first one made.
 RACED = (psycopg.errors.UniqueViolation, psycopg.errors.DuplicateTable, psycopg.errors.DuplicateColumn)
 ATTEMPTS = 5
-
-
-@cache
-def parts() -> dict[str, str]:
-    """The named parts of `schema.sql`: beside the package in a checkout, inside it where it was installed."""
-    here = Path(__file__).resolve().parents
-    path = next(p for p in (here[2] / "schema.sql", here[1] / "schema.sql") if p.is_file())
-    found = re.split(r"^-- part: (\w+)$", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    return dict(zip(found[1::2], found[2::2], strict=True))
 
 
 def init(conn: Conn, config: Config) -> list[str]:
@@ -64,26 +54,13 @@ def init(conn: Conn, config: Config) -> list[str]:
 
 def _init(conn: Conn, config: Config) -> list[str]:
     conn.execute("set local statement_timeout = 0")  # an index over millions of rows takes its time
-    own = [name for name in COLUMNS if name.startswith("trueup_")]
-    said = [*_apply(conn, "core", own), *_apply(conn, "checkpoints", [CHECKPOINTS])]
+    said = [*apply(conn, "core", OWN), *apply(conn, "checkpoints", SEED)]
     conn.execute("lock table trueup_chains in share row exclusive mode")
     for asset in config.assets:
         said += _init_holders(conn, asset)
+    if config.ledger.enabled:
+        said += ledger_schema.init(conn, config.ledger)
     return said
-
-
-def _apply(conn: Conn, part: str, names: Sequence[str]) -> list[str]:
-    """Apply a part if something of it is missing."""
-    missing = {name: _missing(conn, sql.Identifier(name), COLUMNS[name]) for name in names}
-    if any(missing.values()):
-        conn.execute(parts()[part])
-    return [_said(name, found, COLUMNS[name]) for name, found in missing.items() if found]
-
-
-def _said(name: str, missing: Sequence[str], columns: Sequence[str]) -> str:
-    if len(missing) == len(columns):
-        return f"table {name}: created"
-    return f"table {name}: added {', '.join(missing)}"
 
 
 def _init_holders(conn: Conn, asset: AssetConfig) -> list[str]:
@@ -92,10 +69,10 @@ def _init_holders(conn: Conn, asset: AssetConfig) -> list[str]:
     if schema and not conn.execute("select 1 from pg_namespace where nspname = %s", [schema]).fetchone():
         conn.execute(sql.SQL("create schema {}").format(sql.Identifier(schema)))
         said.append(f"schema {schema}: created")
-    if missing := _missing(conn, name, HOLDER_COLUMNS):
+    if lacking := missing(conn, name, HOLDER_COLUMNS):
         conn.execute(parts()["holders"].replace(HOLDERS, name.as_string(conn)))
-        said.append(_said(asset.table, missing, HOLDER_COLUMNS))
-    if not _has_index(conn, name, "updated_at", unique=False):
+        said.append(describe(asset.table, lacking, HOLDER_COLUMNS))
+    if not has_index(conn, name, "updated_at", unique=False):
         # Without a name of its own: Postgres makes it from the table's, which gives the seed's.
         conn.execute(parts()["holders_index"].replace(HOLDERS, name.as_string(conn)))
         said.append(f"table {asset.table}: indexed by updated_at")
@@ -104,23 +81,25 @@ def _init_holders(conn: Conn, asset: AssetConfig) -> list[str]:
 
 def check(conn: Conn, config: Config) -> None:
     """Refuse a database without the tables and columns that the config needs."""
-    for own, columns in COLUMNS.items():
+    for own, columns in {**SEED, **OWN}.items():
         _require(conn, own, sql.Identifier(own), columns)
     for asset in config.assets:
         name = table(asset.table)
         _require(conn, asset.table, name, HOLDER_COLUMNS)
-        if not _has_index(conn, name, "wallet", unique=True):
+        if not has_index(conn, name, "wallet", unique=True):
             raise ConfigError(f"table {asset.table}: wallet must be its primary key, or unique on its own")
         if is_query(asset.track):
             _check_track(conn, asset)
+    if config.ledger.enabled:
+        ledger_schema.check(conn, config.ledger)
 
 
 def _require(conn: Conn, shown: str, name: sql.Identifier, columns: Sequence[str]) -> None:
-    missing = _missing(conn, name, columns)
-    if len(missing) == len(columns):
+    lacking = missing(conn, name, columns)
+    if len(lacking) == len(columns):
         raise ConfigError(f"table {shown} does not exist: run `trueup init`")
-    if missing:
-        raise ConfigError(f"table {shown} lacks {', '.join(missing)}: run `trueup init`")
+    if lacking:
+        raise ConfigError(f"table {shown} lacks {', '.join(lacking)}: run `trueup init`")
 
 
 def _check_track(conn: Conn, asset: AssetConfig) -> None:
@@ -131,26 +110,3 @@ def _check_track(conn: Conn, asset: AssetConfig) -> None:
         if is_down(error):
             raise
         raise ConfigError(f"asset {asset.name}: track: {str(error).splitlines()[0]}") from error
-
-
-def _missing(conn: Conn, name: sql.Identifier, columns: Sequence[str]) -> list[str]:
-    """Which of the columns the table lacks: all of them where there is no such table."""
-    rows = conn.execute(
-        "select attname from pg_attribute where attrelid = to_regclass(%s) and attnum > 0 and not attisdropped",
-        [name.as_string(conn)],
-    )
-    found = {str(column) for (column,) in rows}
-    return [column for column in columns if column not in found]
-
-
-def _has_index(conn: Conn, name: sql.Identifier, column: str, *, unique: bool) -> bool:
-    """Whether an index over all rows begins with the column; a unique one must be on the column alone."""
-    row = conn.execute(
-        """
-        select 1 from pg_index i join pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
-        where i.indrelid = to_regclass(%(table)s) and a.attname = %(column)s and i.indpred is null and i.indisvalid
-            and (not %(unique)s or (i.indisunique and i.indnkeyatts = 1))
-        """,
-        {"table": name.as_string(conn), "column": column, "unique": unique},
-    ).fetchone()
-    return row is not None

@@ -12,9 +12,10 @@ from actors.budget.month import DAY, MonthSpent
 from actors.budget.prices import Prices
 from actors.budget.spender import Spender, spend_as, spending
 from actors.budget.tally import Spent
+from actors.child import ChildSpec
 from actors.config import SupervisorConfig
 from actors.progress import Efforts, account_to, effort
-from actors.supervisor import ChildSpec, Supervisor
+from actors.supervisor import Supervisor
 
 PRICES = Prices("mine", default=10, window_secs=10, methods={"eth_call": 26, "eth_chainId": 0})
 CALL = ["eth_call"]

@@ -151,6 +151,19 @@ BUGS = (
         ),
     ),
     bug(
+        "a clean stop leaves ledger rows locked",
+        (WRITER, "        await self._ledger.free_all(self._stores[False])\n", ""),
+    ),
+    bug(
+        "a failed ledger read is a balance",
+        (
+            "actors/ledger_writer.py",
+            "            if isinstance(outcome, Failed):\n                self.faults",
+            "            if isinstance(outcome, Failed):\n                self.balances.append(Balance(held.id, claim.locked_by, '0', '0', 0.0))\n"
+            "                continue\n                self.faults",
+        ),
+    ),
+    bug(
         "`[]` from a lagging node believed",
         (CLOSING, "            await self._check_has(endpoint, target)\n", "            pass\n"),
         # The comparison with the tip's own ancestors notices it as well.

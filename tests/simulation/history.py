@@ -8,7 +8,7 @@ import random
 import tempfile
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import trio
@@ -17,12 +17,13 @@ from trio._core import _run as trio_run
 
 from actors.config import Config, load
 from actors.store import checkpoint
-from tests.simulation.chain import FAILURES, Chain, Change, config_toml, random_changes, wallet_of
+from tests.simulation.chain import FAILURES, TOKEN, Chain, Change, config_toml, random_changes, wallet_of
 from tests.simulation.judge import TABLE, Judge
 from tests.simulation.postgres import Postgres
 from tests.simulation.process import Process, Reaper
 from tests.simulation.provider import Provider
 from tests.simulation.tables import PLACEHOLDER, Row, Tables
+from tests.simulation.tables_contents import Asset, Entry
 from tests.simulation.trace import Lines, Trace
 from tests.simulation.weather import Weather
 
@@ -38,6 +39,14 @@ batch_size = 7
 [supervisor]
 max_restarts = 1000000
 backoff_initial_secs = 0.05
+"""
+LEDGER = """
+[ledger]
+enabled = true
+address_from = ["user_wallet_addresses"]
+interval_secs = 3
+batch_size = 8
+lease_secs = 9
 """
 
 
@@ -62,6 +71,7 @@ class Setting:
     holders_per_call: int
     calls_in_flight: int
     victims: str
+    ledger: bool = False
 
     @classmethod
     def draw(cls, rng: random.Random) -> Setting:
@@ -109,7 +119,7 @@ def config_of(setting: Setting) -> Config:
     urls, sockets = [f"http://{name}.sim" for name in names], [f"ws://{name}.sim" for name in names[: setting.sockets]]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "trueup.toml")
-        path.write_text(BASE + config_toml(urls, sockets, chain, f'track = "{setting.track}"'))
+        path.write_text(BASE + LEDGER * setting.ledger + config_toml(urls, sockets, chain, f'track = "{setting.track}"'))
         return load(str(path), {})
 
 
@@ -118,7 +128,8 @@ class History:
 
     def __init__(self, seed: int, trace: Trace) -> None:
         self.rng = random.Random(seed)
-        self.setting = Setting.draw(self.rng)
+        # By a number of its own: what it draws would be another history's weather.
+        self.setting = replace(Setting.draw(self.rng), ledger=random.Random(f"ledger {seed}").random() < 0.4)
         self.trace, self.report = trace, Report(seed, self.setting)
         self.wallets = [wallet_of(index) for index in range(self.setting.wallets)]
         self.processes: list[Process] = []
@@ -150,6 +161,8 @@ class History:
         """What is there before the first start: rows, and nodes that are wrong from the beginning."""
         for wallet in self.wallets[:: 2 if self.setting.track == "table" else 5]:
             self.tables.rows(TABLE)[wallet] = Row(0, None, None, PLACEHOLDER)
+        if self.setting.ledger:
+            self._stain_ledger()
         for node in list(self.provider.nodes.values())[1:]:
             if self.rng.random() < 0.15:
                 setattr(node.faults, self.rng.choice(("ignores_hash", "refuses_hash", "ignores_canonical")), True)
@@ -161,6 +174,17 @@ class History:
                 node.faults.no_multicall3, node.faults.no_deploys = self.rng.random() < 0.2, self.rng.random() < 0.3
         for _ in range(self.rng.randrange(30)):
             self.chain.mine(random_changes(self.rng, self.wallets), self._now())
+
+    def _stain_ledger(self) -> None:
+        """Rows of two chains: the config's own, and one with a URL; some that name one wallet and asset twice, and some without an address."""
+        tables = self.tables
+        tables.ledger_chains |= {"1": ("sim", None), "2": ("other", "http://a.sim")}
+        token = "0x" + TOKEN.hex()
+        tables.ledger_assets |= {"native": Asset("1", None), "token": Asset("1", token, 6), "far": Asset("2", token), "idle": Asset("2", None, 18, False)}
+        for at, wallet in enumerate(self.wallets[:10]):
+            for asset in ("native", "token", "token", "far")[at % 2 :]:
+                found = ("0x" + wallet.hex(), at != 3, at != 4)
+                tables.ledger[f"{len(tables.ledger):03}"] = Entry(asset, None if at == 5 else found)
 
     def _now(self) -> int:
         return self.chain.genesis.timestamp + int(trio.current_time())
@@ -291,12 +315,13 @@ class History:
     def _why_not(self) -> str:
         marks = self.tables.checkpoints.get("sim_transfers")
         aside = len(self.tables.aside)
-        return self.judge.falsehood() or f"checkpoint {marks}, head {self.chain.head!r}, {aside} set aside"
+        return self.judge.falsehood() or self.judge.ledger_falsehood() or f"checkpoint {marks}, head {self.chain.head!r}, {aside} set aside"
 
     def _conclude(self, reaper: Reaper) -> None:
         report = self.report
         if self.judge.broken is None and self.tables.leases:
             self.judge.broken = f"roles were not given back: {dict(self.tables.leases)}"
+        self.judge.broken = self.judge.broken or self.judge.ledger_left()
         report.broken, report.steps, report.virtual_secs = self.judge.broken, reaper.steps, trio.current_time()
         struck = self.provider.struck() + self.postgres.struck
         report.counts.update(

@@ -5,12 +5,17 @@ It shares nothing with the program but the messages that it reads.
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
+
 import trio
 
 from actors.messages import Move, Reading, WriteBatch, WriteResult
-from tests.simulation.chain import Block, Chain, sum_of
+from actors.store.ledger_write import Balance
+from tests.simulation.chain import NATIVE, Block, Chain, failing_source, sum_of
 from tests.simulation.faults import Withheld
 from tests.simulation.tables import Tables
+from tests.simulation.tables_contents import Entry
 
 TABLE, CHECKPOINT = "eth_wallet_balances", "sim_transfers"
 
@@ -31,6 +36,7 @@ class Judge:
         self.exact_events = True  # no node ever spoke of a branch of its own
         self.first: int | None = None
         self.reorgs = self.moves = self.readings = 0
+        self._said: dict[object, tuple[set[str | None], list[int]]] = {}
         self.lowest_fork: int | None = None
 
     def created(self, number: int) -> None:
@@ -156,9 +162,52 @@ class Judge:
     def is_true(self) -> bool:
         """Whether the checkpoint is at the head and every row is true."""
         marks = self._tables.checkpoints.get(CHECKPOINT)
-        if marks is None or marks.last_block < self._chain.head.number or self._tables.aside:
+        if marks is None or marks.last_block < self._chain.head.number or any(table == TABLE for table, _ in self._tables.aside):
             return False
-        return self.falsehood() is None
+        return self.falsehood() is None and self.ledger_falsehood() is None
+
+    def synced(self, balances: Sequence[Balance], written: set[str]) -> None:
+        """Ledger rows were written: each with a balance that some block says."""
+        for balance in balances:
+            if balance.id not in written:
+                continue
+            self.readings += 1
+            entry = self._tables.ledger[balance.id]
+            if balance.raw not in self._ever(entry):
+                return self._fail(f"no block says {balance.raw} of {entry}")
+
+    def _ever(self, entry: Entry) -> set[str | None]:
+        """Whatever any block says of a ledger row; None where it cannot be read."""
+        said, seen = self._said.setdefault((entry.asset, entry.address), (set(), [0]))
+        for block in itertools.islice(self._chain.by_hash.values(), seen[0], None):
+            said.add(self._ledger_truth(entry, block))
+        seen[0] = len(self._chain.by_hash)
+        return said
+
+    def _ledger_truth(self, entry: Entry, block: Block) -> str | None:
+        """What a ledger row should say as of a block; None where it cannot be read."""
+        contract = self._tables.ledger_assets[entry.asset].contract
+        if entry.address is None or not all(entry.address[1:]):
+            return None
+        wallet = bytes.fromhex(entry.address[0][2:])
+        if contract is None:
+            return str(block.balance(NATIVE, wallet))
+        fails = wallet in block.failing and failing_source(wallet) == bytes.fromhex(contract[2:])
+        return None if fails else str(block.balance(bytes.fromhex(contract[2:]), wallet))
+
+    def ledger_falsehood(self) -> str | None:
+        """The first ledger row that is not what the chain says, with why; None where all are."""
+        for number, entry in self._tables.ledger.items():
+            truth = self._ledger_truth(entry, self._chain.head)
+            if truth is None and entry.last_error is None:
+                return f"ledger row {number} cannot be read, and has no error"
+            if truth is not None and entry.raw != truth:
+                return f"ledger row {number} says {entry.raw}, the chain {truth}: {entry}"
+        return None
+
+    def ledger_left(self) -> str | None:
+        """A ledger row that is still held, when nobody is there any more."""
+        return next((f"ledger row {number} is left locked: {e}" for number, e in self._tables.ledger.items() if e.locked_by), None)
 
     def falsehood(self) -> str | None:
         """The first row that is not what the chain says, with why; None where all are."""

@@ -6,14 +6,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol, TypeVar, cast
 
 from actors.config import AssetConfig, Config
 from actors.messages import PageReading, PageResult, WriteBatch, WriteResult
-from actors.store import chain, checkpoint, holders, leases, pages, schema, set_aside, spend, write
-from tests.simulation import tables_pages, tables_write
+from actors.store import chain, checkpoint, holders, leases, ledger, ledger_write, pages, schema, set_aside, spend, write
+from actors.store.ledger_write import Balance
+from tests.simulation import tables_ledger, tables_pages, tables_write
 from tests.simulation import tables_units as units
 from tests.simulation.tables_contents import BEGAN, PLACEHOLDER, Aside, Contents, Lease, Row
 
@@ -52,6 +53,15 @@ UNITS: dict[Callable[..., Any], Callable[..., Any]] = {
     spend.book: units.book,
     schema.check: _fits,
     write.write: tables_write.write,
+    ledger.tables: tables_ledger.tables,
+    ledger.chains: tables_ledger.chains,
+    ledger.learn: tables_ledger.learn,
+    ledger.claim: tables_ledger.claim,
+    ledger.renew: tables_ledger.renew,
+    ledger_write.write: tables_ledger.write,
+    ledger_write.fail: tables_ledger.fail,
+    ledger_write.put_aside: tables_ledger.put_aside,
+    ledger_write.free: tables_ledger.free,
 }
 
 
@@ -61,6 +71,7 @@ class Observer(Protocol):
     def writes(self, batch: WriteBatch) -> None: ...
     def wrote(self, batch: WriteBatch, result: WriteResult) -> None: ...
     def reorged(self, chain: str, fork: int, branch: int) -> None: ...
+    def synced(self, balances: Sequence[Balance], written: set[str]) -> None: ...
 
 
 class Tables(Contents):
@@ -88,6 +99,8 @@ class Tables(Contents):
         for observer in self.observers:
             if fn is write.write:
                 observer.wrote(args[0], result)
+            elif fn is ledger_write.write:
+                observer.synced(args[1], result)
             elif fn is chain.reorg and before.get(args[0], 0) != self.chains[args[0]]:
                 observer.reorged(args[0], args[2], result[0])
         return cast("T", result)

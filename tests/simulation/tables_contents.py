@@ -49,6 +49,34 @@ class Spend(NamedTuple):
     units: int
 
 
+class Asset(NamedTuple):
+    """A row of `asset_on_chain`."""
+
+    chain: str
+    contract: str | None
+    decimals: int | None = 18
+    active: bool = True
+
+
+class Entry(NamedTuple):
+    """A row of `wallet_balances`. `address` is what the one lookup knows: text, active, on the asset's chain; None: nothing."""
+
+    asset: str
+    address: tuple[str, bool, bool] | None
+    raw: str | None = None
+    human: str | None = None
+    locked_by: str | None = None
+    locked_until: datetime | None = None
+    status: str = "idle"
+    last_checked: datetime | None = None
+    last_processed_at: datetime | None = None
+    last_error: str | None = None
+    last_error_at: datetime | None = None
+    sync_count: int = 0
+    error_count: int = 0
+    wallet_id: str = "wallet"
+
+
 class Seen(NamedTuple):
     """A row of `trueup_blocks`, beside its number and hash."""
 
@@ -85,6 +113,10 @@ class Contents:
         self.aside: Kept[tuple[str, bytes], Aside] = Kept(self.undo)
         self.leases: Kept[str, Lease] = Kept(self.undo)
         self.spend: Kept[tuple[str, date, str, str], Spend] = Kept(self.undo)
+        self.ledger: Kept[str, Entry] = Kept(self.undo)
+        self.ledger_assets: dict[str, Asset] = {}
+        self.ledger_chains: dict[str, tuple[str, str | None]] = {}  # by id: name and URL of the active ones
+        self.learned: Kept[str, int] = Kept(self.undo)
         self.selected: dict[str, set[bytes]] = {}  # by asset: the addresses that its SELECT finds
         self.widths: dict[str, int] = {}  # by table: the greatest balance that its column holds
 

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import ctypes
 
-LARGE = 65_536
-M_MMAP_THRESHOLD = -3  # of glibc's malloc.h
+M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8  # of glibc's malloc.h
+LARGE = 4 * 2**20
 
 
-def give_large_blocks_back() -> None:
-    """Have what is large given back to the system as soon as it is free.
+def share_one_heap() -> None:
+    """Have all threads take memory from one heap, up to blocks of a fixed size.
 
-    Pages and answers are large, come by the thousand, and are made and freed in several threads. Left to itself glibc soon keeps blocks of
-    that size in its heaps, which their order of freeing leaves full of holes: a sweep of three million rows took a quarter more than one
-    of a hundred thousand. Where there is no glibc nothing is done.
+    Answers and statements are large, come by the thousand, and are made in one thread and freed in another. Left to itself glibc gives
+    each thread a heap of its own, and takes ever larger blocks into them, which leaves them full of holes: a sweep of three million rows
+    took a quarter more than one of a hundred thousand. Threads hardly ever want it at the same time. (To have blocks of 64 KB mapped one
+    by one does as well, and costs a third of the CPU in page faults.) Where there is no glibc nothing is done.
     """
     try:
-        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, LARGE)
+        libc = ctypes.CDLL(None)
+        libc.mallopt(M_ARENA_MAX, 1)
+        libc.mallopt(M_MMAP_THRESHOLD, LARGE)
     except (OSError, AttributeError):
         return

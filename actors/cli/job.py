@@ -13,7 +13,7 @@ from actors.config import AssetConfig, Config
 from actors.errors import ConfigError
 from actors.evm.http import HttpClient
 from actors.log import get_logger
-from actors.memory import give_large_blocks_back
+from actors.memory import share_one_heap
 from actors.ports import ChainPorts
 from actors.supervisor import GaveUp
 from actors.system import System
@@ -32,7 +32,7 @@ def chosen(config: Config, name: str | None) -> list[AssetConfig]:
 
 async def run_job(config: Config, assets: list[AssetConfig], work: Work) -> int:
     """Do `work` for each asset, one after the other; 0 when it is done, 1 when interrupted or given up."""
-    give_large_blocks_back()
+    share_one_heap()
     async with HttpClient() as client:
         system = System(config, client)
         await system.check()

@@ -11,7 +11,7 @@ import trio
 from actors import log as logs
 from actors.config import Config
 from actors.evm.http import HttpClient
-from actors.memory import give_large_blocks_back
+from actors.memory import share_one_heap
 from actors.supervisor import GaveUp
 from actors.system import System
 
@@ -27,7 +27,7 @@ async def first(signals: AsyncIterator[int]) -> None:
 
 async def serve(config: Config) -> int:
     """Run until SIGTERM or SIGINT; 0 after a clean stop, 1 when the supervisor gave up."""
-    give_large_blocks_back()
+    share_one_heap()
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async with HttpClient() as client:
             system = System(config, client)

@@ -21,6 +21,8 @@ GAS = hex(29_000_000)
 PER_MINT = 200
 MOST_BLOCKS = 100
 MOST_TRIES = 5
+# What a busy node says where it has not counted a transaction yet that it has taken.
+BEHIND = ("nonce too low", "replacement transaction underpriced")
 SEEDED = 10**18
 
 
@@ -125,7 +127,7 @@ class Town:
             try:
                 self._anvil.batch(calls)
             except TrueupError as error:
-                if "nonce too low" not in str(error) or not left:
+                if not any(words in str(error) for words in BEHIND) or not left:
                     raise
                 time.sleep(0.05)
             else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 
 M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8  # of glibc's malloc.h
-LARGE = 4 * 2**20
+LARGE = 2**19
 
 
 def share_one_heap() -> None:

@@ -339,7 +339,9 @@ async def test_what_doctor_says_mends_a_moved_chain_of_a_running_service(tmp_pat
         await eventually(lambda: synced(world, rows), "synced rows")
 
 
-async def test_a_row_that_takes_no_update_any_more_is_left_to_its_lease(tmp_path: Path, database_url: str, town: Town, anvil: Anvil) -> None:
+async def test_a_row_that_takes_no_update_any_more_is_left_to_its_lease(
+    tmp_path: Path, database_url: str, town: Town, anvil: Anvil, caplog: pytest.LogCaptureFixture
+) -> None:
     async with open_proxy(anvil) as proxy:
         world = LedgerWorld(tmp_path, database_url, lease=0.6)
         books = world.books
@@ -352,7 +354,7 @@ async def test_a_row_that_takes_no_update_any_more_is_left_to_its_lease(tmp_path
             await eventually(lambda: len(hold.held) > 0, "a read")
             books.query(f"""CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'not this one'; END $$;
                 CREATE TRIGGER no BEFORE UPDATE ON wallet_balances FOR EACH ROW WHEN (OLD.id = '{odd}') EXECUTE FUNCTION no()""")
-            await trio.sleep(0.5)  # a renewal or two
+            await eventually(lambda: "leases are not renewed" in caplog.text, "a renewal that fails")
             hold.let_go()
             proxy.remove(hold)
             await eventually(lambda: synced(world, {row: w for row, w in rows.items() if row != odd}, 2), "the other rows")

@@ -41,9 +41,7 @@ def words(text: str) -> str:
 
 def table(text: str) -> str:
     """Lower-cased, as Postgres folds names that are not quoted."""
-    folded = text.lower()
-    if not TABLE.fullmatch(folded):
-        raise Unexpected("a table as name or schema.name")
+    folded = _folded(text)
     if OWN_TABLES.fullmatch(bare_table(folded)):
         raise Unexpected("a table of balances, not one of trueup's own")
     return folded
@@ -51,10 +49,14 @@ def table(text: str) -> str:
 
 def lookup(text: str) -> str:
     """A table of addresses, or `wallet_balances` for its own column."""
+    return bare_table(_folded(text))
+
+
+def _folded(text: str) -> str:
     folded = text.lower()
     if not TABLE.fullmatch(folded):
         raise Unexpected("a table as name or schema.name")
-    return bare_table(folded)
+    return folded
 
 
 def bare_table(text: str) -> str:

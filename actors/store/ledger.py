@@ -13,6 +13,7 @@ from typing import Any
 from psycopg import sql
 
 from actors.claim import Address, LedgerRow
+from actors.store import schema_parts
 from actors.store.names import table
 from actors.store.postgres import Conn, one_line
 from actors.unwritable import ONE_ROWS_FAULT
@@ -52,14 +53,7 @@ class ChainRow:
 
 def columns(conn: Conn, name: str) -> dict[str, str]:
     """A table's columns and their types; nothing where there is no such table."""
-    rows = conn.execute(
-        """
-        select attname, format_type(atttypid, atttypmod) from pg_attribute
-        where attrelid = to_regclass(%s) and attnum > 0 and not attisdropped
-        """,
-        [table(name).as_string(conn)],
-    )
-    return {str(column): str(kind) for column, kind in rows}
+    return schema_parts.columns(conn, table(name))
 
 
 def tables(conn: Conn, address_from: Sequence[str]) -> Tables:

@@ -36,14 +36,22 @@ def describe(name: str, lacking: Sequence[str], columns: Sequence[str]) -> str:
     return f"table {name}: added {', '.join(lacking)}"
 
 
-def missing(conn: Conn, name: sql.Identifier, columns: Sequence[str]) -> list[str]:
-    """Which of the columns the table lacks: all of them where there is no such table."""
+def columns(conn: Conn, name: sql.Identifier) -> dict[str, str]:
+    """A table's columns and their types; nothing where there is no such table."""
     rows = conn.execute(
-        "select attname from pg_attribute where attrelid = to_regclass(%s) and attnum > 0 and not attisdropped",
+        """
+        select attname, format_type(atttypid, atttypmod) from pg_attribute
+        where attrelid = to_regclass(%s) and attnum > 0 and not attisdropped
+        """,
         [name.as_string(conn)],
     )
-    found = {str(column) for (column,) in rows}
-    return [column for column in columns if column not in found]
+    return {str(column): str(kind) for column, kind in rows}
+
+
+def missing(conn: Conn, name: sql.Identifier, wanted: Sequence[str]) -> list[str]:
+    """Which of the columns the table lacks: all of them where there is no such table."""
+    found = columns(conn, name)
+    return [column for column in wanted if column not in found]
 
 
 def has_index(conn: Conn, name: sql.Identifier, column: str, *, unique: bool, nulls_first: bool = False) -> bool:

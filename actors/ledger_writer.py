@@ -15,7 +15,7 @@ from actors.messages import Failed, Outcome, Reading, Release, Settle
 from actors.metrics import Metrics
 from actors.ports import Store, clock
 from actors.store.ledger_write import Balance, Fault, fail, free, put_aside, write
-from actors.unwritable import ONE_ROWS_FAULT
+from actors.unwritable import by_halves
 
 log = get_logger("writer")
 
@@ -77,29 +77,22 @@ class LedgerWriter:
         self._metrics.rows_written.labels(LABEL).inc(len(written))
 
     async def _write(self, store: Store, id_type: str, balances: Sequence[Balance]) -> set[str]:
-        """A value that one row's column cannot hold is that row's error: halve until it is alone."""
-        try:
-            return await store.patiently(write, id_type, balances, clock())
-        except ONE_ROWS_FAULT as error:
-            if len(balances) == 1:
-                only = balances[0]
-                await self._fail(store, id_type, [Fault(only.id, only.locked_by, f"cannot be written: {_said(error)}")])
-                return set()
-            middle = len(balances) // 2
-            return await self._write(store, id_type, balances[:middle]) | await self._write(store, id_type, balances[middle:])
+        """A value that one row's column cannot hold is that row's error."""
+
+        async def alone(only: Balance, error: psycopg.Error) -> set[str]:
+            await self._fail(store, id_type, [Fault(only.id, only.locked_by, f"cannot be written: {_said(error)}")])
+            return set()
+
+        parts = await by_halves(balances, lambda some: store.patiently(write, id_type, some, clock()), alone)
+        return set().union(*parts)
 
     async def _fail(self, store: Store, id_type: str, faults: Sequence[Fault]) -> None:
-        try:
-            await store.patiently(fail, id_type, faults)
-        except ONE_ROWS_FAULT as error:
-            if len(faults) == 1:  # not even its error can be written: its lease ends by itself
-                log.error("ledger row cannot be written", id=faults[0].id, reason=_said(error))
-                await store.patiently(put_aside, faults[0].id, f"cannot be written: {_said(error)}")
-                await self._let_go(store, id_type, [(faults[0].id, faults[0].locked_by)])
-                return
-            middle = len(faults) // 2
-            await self._fail(store, id_type, faults[:middle])
-            await self._fail(store, id_type, faults[middle:])
+        async def alone(only: Fault, error: psycopg.Error) -> None:  # not even its error can be written
+            log.error("ledger row cannot be written", id=only.id, reason=_said(error))
+            await store.patiently(put_aside, only.id, f"cannot be written: {_said(error)}")
+            await self._let_go(store, id_type, [(only.id, only.locked_by)])
+
+        await by_halves(faults, lambda some: store.patiently(fail, id_type, some), alone)
 
     async def free_all(self, store: Store) -> None:
         """Free what is left of all claims: the end of a clean stop."""
@@ -115,15 +108,12 @@ class LedgerWriter:
 
     async def _let_go(self, store: Store, id_type: str, held: Sequence[tuple[str, str]]) -> None:
         """Free rows; one that takes no update at all stays locked until its lease ends."""
-        try:
-            await store.patiently(free, id_type, held)
-        except ONE_ROWS_FAULT as error:
-            if len(held) == 1:
-                log.error("ledger row cannot be freed", id=held[0][0], reason=_said(error))
-                return
-            middle = len(held) // 2
-            await self._let_go(store, id_type, held[:middle])
-            await self._let_go(store, id_type, held[middle:])
+
+        async def alone(only: tuple[str, str], error: psycopg.Error) -> int:
+            log.error("ledger row cannot be freed", id=only[0], reason=_said(error))
+            return 0
+
+        await by_halves(held, lambda some: store.patiently(free, id_type, some), alone)
 
 
 def _said(error: psycopg.Error) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
 import psycopg
 
 from actors.log import get_logger
@@ -14,7 +17,22 @@ ONE_ROWS_FAULT = (
     psycopg.errors.RaiseException,
     psycopg.errors.ProgramLimitExceeded,
 )
+T = TypeVar("T")
+R = TypeVar("R")
 log = get_logger("writer")
+
+
+async def by_halves(
+    items: Sequence[T], work: Callable[[Sequence[T]], Awaitable[R]], alone: Callable[[T, psycopg.Error], Awaitable[R]]
+) -> list[R]:
+    """Do the work with all items; where that is one row's fault, with halves of them until it is `alone`."""
+    try:
+        return [await work(items)]
+    except ONE_ROWS_FAULT as error:
+        if len(items) == 1:
+            return [await alone(items[0], error)]
+    middle = len(items) // 2
+    return await by_halves(items[:middle], work, alone) + await by_halves(items[middle:], work, alone)
 
 
 def unwritable(touch: Touch, branch: int, error: psycopg.Error) -> Failed:

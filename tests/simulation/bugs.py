@@ -159,7 +159,7 @@ BUGS = (
         (
             "actors/ledger_writer.py",
             "            if isinstance(outcome, Failed):\n                self.faults",
-            "            if isinstance(outcome, Failed):\n                self.balances.append(Balance(held.id, claim.locked_by, '0', '0', 0.0))\n"
+            "            if isinstance(outcome, Failed):\n                self.balances.append(Balance(held.id, claim.locked_by, held.wallet_id, held.asset_id, '0', '0', 0.0))\n"
             "                continue\n                self.faults",
         ),
     ),

@@ -24,7 +24,7 @@ from actors.evm.endpoint import Endpoint
 from actors.evm.rung import Gas
 from actors.mailbox import Bell
 from actors.messages import Failed, Outcome, Page, PageReading, Reading, Touch
-from actors.outcomes import Asked, page_reading, sort
+from actors.outcomes import Asked, addresses_of, page_reading, sort
 from actors.pin import choose_pin, is_orphaned
 from actors.ports import ChainPorts
 from actors.progress import effort, waiting_for_others
@@ -132,10 +132,10 @@ class Batcher:
         pin = await choose_pin(ports, endpoint, batch)
         asked = Asked(pin, branch, asked_at)
         if page is not None:
-            with_page = partial(ports.reader.read_page, endpoint, pin, ports.sources_of(page.asset), page.wallets.replace(",0x", "")[2:])
+            with_page = partial(ports.reader.read_page, endpoint, pin, ports.sources_of(page.asset), addresses_of(page))
             found = await self._pinned(endpoint, pin, with_page)
             self._accepted(endpoint, batch, asked, found.gas)
-            await self._pass_on_page(batch, *page_reading(page, found.sums, asked), found.marked)
+            await self._pass_on_page(batch, *page_reading(page, found, asked), found.marked)
             return
         plan = [(ports.sources_of(touch.asset), touch.wallet) for touch in batch.touches]
         answer = await self._pinned(endpoint, pin, partial(ports.reader.read, endpoint, pin, plan, batch.wide))

@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 
 from actors.batch import Batch
 from actors.evm.block import Pin
-from actors.evm.rung import Value
+from actors.evm.rung import PageAnswer, Value
 from actors.messages import Failed, Outcome, Page, PageReading, Reading, Touch
+
+WALLET = 42  # digits and `0x`
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +37,25 @@ def sort(batch: Batch, values: Sequence[Value], asked: Asked) -> tuple[list[Outc
     return outcomes, alone
 
 
-def page_reading(page: Page, sums: Sequence[str | None], asked: Asked) -> tuple[PageReading, list[str]]:
-    """The reading of a page, and the wallets of it that have no sum. `sums` are hex digits."""
-    wallets, failed, count = page.wallets, [], page.count
-    found = [value for value in sums if value is not None]
-    if len(found) < count:
-        pairs = list(zip(wallets.split(","), sums, strict=True))
-        failed = [wallet for wallet, value in pairs if value is None]
-        wallets, count = ",".join(wallet for wallet, value in pairs if value is not None), len(found)
-    balances = "0x" + ",0x".join(found) if found else ""
-    pin = asked.pin
-    return PageReading(page, wallets, balances, count, pin.number, pin.hash, asked.branch, asked.at), failed
+def addresses_of(page: Page) -> str:
+    """The page's wallets without their `0x` and commas, as a rung takes them. What stands at one place of each is taken out at one go:
+    `replace` looks at each wallet, and takes six times as long.
+    """
+    text = bytearray(page.wallets, "ascii")
+    for stride, first in ((WALLET + 1, WALLET), (WALLET, 0), (WALLET - 1, 0)):  # the commas, the zeros, the x
+        del text[first::stride]
+    return text.decode()
+
+
+def page_reading(page: Page, found: PageAnswer, asked: Asked) -> tuple[PageReading, list[str]]:
+    """The reading of a page, and the wallets of it that have no sum."""
+    wallets, failed = page.wallets, []
+    if found.failed:
+        each, places = wallets.split(","), set(found.failed)
+        failed = [each[place] for place in found.failed]
+        wallets = ",".join([wallet for place, wallet in enumerate(each) if place not in places])
+    pin, count = asked.pin, page.count - len(failed)
+    return PageReading(page, wallets, found.sums, count, pin.number, pin.hash, asked.branch, asked.at), failed
 
 
 def _with_event(touch: Touch, asked: Asked) -> Touch:

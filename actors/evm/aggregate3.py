@@ -17,6 +17,7 @@ WORD = 32
 TRUE = (1).to_bytes(WORD, "big")
 DATA_AT = (3 * WORD).to_bytes(WORD, "big")
 ONE_WORD = b"".join(number.to_bytes(WORD, "big") for number in (1, 2 * WORD, WORD))  # a success that returned a word
+FRONT = [ONE_WORD[at : at + 8] for at in range(0, len(ONE_WORD), 8)]
 STRIDE = 4 * WORD  # of such a result
 ADDRESS, DIGITS = 20, 40
 SIZES = 4  # of pages that are remembered
@@ -35,7 +36,7 @@ def encode_aggregate3(calls: Sequence[Call]) -> bytes:
 
 
 def encode_page(first: Sequence[Call], each: Sequence[Call], addresses: str) -> str:
-    """Calldata in hex digits: the `first` calls, then for each wallet those of `each`, whose data goes on with the wallet's address.
+    """Calldata as `0x…`: the `first` calls, then for each wallet those of `each`, whose data goes on with the wallet's address.
 
     `addresses` are hex digits that follow each other, and stay text: but for them, the calls of all wallets are the same.
     """
@@ -45,8 +46,8 @@ def encode_page(first: Sequence[Call], each: Sequence[Call], addresses: str) -> 
     offsets = _page_offsets(tuple(map(len, begin)), tuple(map(len, calls)), count)
     head = b"".join([SELECTOR, word(WORD), word(len(begin) + len(calls) * count), offsets, *begin])
     one = "".join([_without_address(call.hex(), len(data)) for call, (_, data) in zip(calls, each, strict=True)])
-    wallets = [one.replace("@", addresses[at : at + DIGITS]) for at in range(0, len(addresses), DIGITS)]
-    return "".join([head.hex(), *wallets])
+    between = one.split("@")
+    return "".join(["0x", head.hex(), *[addresses[at : at + DIGITS].join(between) for at in range(0, len(addresses), DIGITS)]])
 
 
 def _without_address(call: str, size: int) -> str:
@@ -89,11 +90,8 @@ def decode_aggregate3(data: bytes, count: int) -> list[bytes | None]:
     The results must lie one behind the other, so that they never hold more than the answer itself.
     """
     base = 2 * WORD
-    if count and len(data) == base + (WORD + STRIDE) * count and data.startswith(_all_words(count)):
-        # One format for all sizes: the library remembers each, and those of thousands of items are large.
-        fronts, words = zip(*struct.iter_unpack("96s32s", memoryview(data)[base + WORD * count :]), strict=True)
-        if fronts.count(ONE_WORD) == count:
-            return list(words)
+    if _columns(data, count) is not None:
+        return [data[at : at + WORD] for at in range(len(data) - STRIDE * count + STRIDE - WORD, len(data), STRIDE)]
     if _number(data, 0) != WORD or _number(data, WORD) != count:
         raise BadAnswer(f"aggregate3 answered {len(data)} bytes that are not {count} results")
     results: list[bytes | None] = []
@@ -105,6 +103,35 @@ def decode_aggregate3(data: bytes, count: int) -> list[bytes | None]:
         result, end = _result(data, at)
         results.append(result)
     return results
+
+
+def decode_page(data: bytes, first: int, each: int) -> tuple[list[bytes], list[int]] | None:
+    """The `first` results, and the sums of the others' words, `each` of them a wallet's; None where any result is no success of one word."""
+    count = (len(data) - 2 * WORD) // (WORD + STRIDE)
+    columns = _columns(data, count) if each and count > first else None
+    if columns is None:
+        return None
+    parts = [struct.unpack(f">{count}Q", column) for column in columns]
+    sums = [0] * ((count - first) // each)
+    for part in parts:  # 8 bytes of each word, the highest first
+        wallets = zip(*(part[first + at :: each] for at in range(each)), strict=True)
+        sums = [(total << 64) + sum(some) for total, some in zip(sums, wallets, strict=True)]
+    return [b"".join(column[at : at + 8] for column in columns) for at in range(0, 8 * first, 8)], sums
+
+
+def _columns(data: bytes, count: int) -> list[bytes] | None:
+    """The words of all results, as the first 8 bytes of each, the second, and so on; None where any result is no success of one word.
+
+    What stands at one place of all results is looked at in one go: an object for each result would take four times as long.
+    """
+    base = 2 * WORD
+    if not count or len(data) != base + (WORD + STRIDE) * count or not data.startswith(_all_words(count)):
+        return None
+    places = memoryview(data)[base + WORD * count :].cast("Q")
+    columns = [places[place :: STRIDE // 8].tobytes() for place in range(STRIDE // 8)]
+    if any(found != value * count for found, value in zip(columns, FRONT, strict=False)):
+        return None
+    return columns[len(FRONT) :]
 
 
 def _result(data: bytes, at: int) -> tuple[bytes | None, int]:

@@ -8,11 +8,11 @@ from typing import Any
 from actors.errors import NodeBehind
 from actors.evm import attest
 from actors.evm.abi import encode_call_address, parse_call
-from actors.evm.aggregate3 import Call, decode_aggregate3, encode_aggregate3, encode_page, word
+from actors.evm.aggregate3 import Call, decode_aggregate3, decode_page, encode_aggregate3, encode_page, word
 from actors.evm.attest import Word
 from actors.evm.block import Header, Pin
 from actors.evm.programs import ARBSYS
-from actors.evm.rung import OVERFLOW, Answer, Node, PageAnswer, Plan, Sources, sum_of
+from actors.evm.rung import OVERFLOW, Answer, Node, PageAnswer, Plan, Sources, page_answer, sum_of
 from actors.evm.source import Source
 
 ARB_BLOCK_NUMBER = parse_call("arbBlockNumber()")
@@ -51,10 +51,10 @@ class Multicall3:
         """See `Rung`."""
         first = self._attestation(node.number_from_arbsys, pin.number)
         each = [self._of_any(source) for source in sources]
-        data = encode_page(first, each, addresses)
-        results = await self._run(node, data, len(first) + len(each) * (len(addresses) // 40), attest.where(pin, node.hash_pins))
-        attest.check(results[: len(ATTEST)], pin, chain_id)
-        return PageAnswer(_sums(results[len(ATTEST) :], len(each)))
+        data = await self._run(node, encode_page(first, each, addresses), attest.where(pin, node.hash_pins))
+        attested, sums = _page(data, len(first), len(each), len(addresses) // 40)
+        attest.check(attested, pin, chain_id)
+        return page_answer([value if value is not None and value < OVERFLOW else None for value in sums])
 
     async def attested(self, node: Node, at: Any, arbsys: bool, number: int) -> Sequence[Word]:
         """See `Rung`."""
@@ -88,23 +88,23 @@ class Multicall3:
         return target, data + wallet
 
     async def _aggregate(self, node: Node, calls: Sequence[Call], at: Any) -> list[Word]:
-        return await self._run(node, encode_aggregate3(calls).hex(), len(calls), at)
+        return decode_aggregate3(await self._run(node, "0x" + encode_aggregate3(calls).hex(), at), len(calls))
 
-    async def _run(self, node: Node, data: str, count: int, at: Any) -> list[Word]:
-        answer = await node.call("eth_call", [{"to": "0x" + self._address.hex(), "data": "0x" + data}, at])
+    async def _run(self, node: Node, data: str, at: Any) -> bytes:
+        answer = await node.call("eth_call", [{"to": "0x" + self._address.hex(), "data": data}, at])
         if answer == "0x":
             raise NodeBehind("no Multicall3 at that address and block")
-        return decode_aggregate3(attest.from_hex(answer), count)
+        return attest.from_hex(answer)
 
 
-def _sums(results: Sequence[Word], each: int) -> list[str | None]:
-    """The sums of wallets with so many results each, in hex digits; None where there is none."""
-    if not each or any(found is None or len(found) != 32 for found in results):
-        wallets = [sum_of([_result(found) for found in results[at : at + each]]) for at in range(0, len(results), each or 1)]
-        return [f"{value:x}" if isinstance(value, int) else None for value in wallets]
-    numbers = [int.from_bytes(found) for found in results if found is not None]
-    sums = [sum(some) for some in zip(*(numbers[at::each] for at in range(each)), strict=True)]
-    return [f"{value:x}" if value < OVERFLOW else None for value in sums]
+def _page(data: bytes, first: int, each: int, count: int) -> tuple[Sequence[Word], Sequence[int | None]]:
+    """The attested words, and the sums of so many wallets with `each` results; None where there is none."""
+    found = decode_page(data, first, each)
+    if found is not None and len(found[1]) == count:
+        return found
+    results = decode_aggregate3(data, first + each * count)
+    wallets = [sum_of([_result(one) for one in results[at : at + each]]) for at in range(first, len(results), each or 1)]
+    return results[:first], [value if isinstance(value, int) else None for value in wallets]
 
 
 def _result(found: Word) -> tuple[int, Word]:

@@ -25,7 +25,7 @@ NARROW, WIDE = 16, 32
 MOST_RETURNED = 24_576
 INTRINSIC_GAS, GAS_A_BYTE = 21_000, 16
 MARKED = Failure("has no sum")
-MARK = "ff" * NARROW
+MARK = b"\xff" * NARROW
 
 
 class Packed:
@@ -58,7 +58,8 @@ class Packed:
         """See `Rung`."""
         count = len(addresses) // 40
         data = await self._read(node, chain_id, pin, ((sources, count),), addresses, NARROW)
-        return PageAnswer(_texts(data), _gas(data, count), marked=True)
+        sums, failed = _texts(data)
+        return PageAnswer(sums, failed, _gas(data, count), marked=True)
 
     async def _read(
         self, node: Node, chain_id: int, pin: Pin, groups: tuple[programs.Group, ...], addresses: str, width: int
@@ -120,10 +121,15 @@ def _values(data: bytes, width: int) -> list[int | None]:
     return [None if value == marked else value for value in values] if marked in values else values
 
 
-def _texts(data: bytes) -> list[str | None]:
-    """The narrow sums in hex digits; None where a wallet is marked."""
-    texts: list[str | None] = [*data[HEAD:].hex(",", -NARROW).split(",")]
-    return [None if text == MARK else text for text in texts] if MARK in texts else texts
+def _texts(data: bytes) -> tuple[str, list[int]]:
+    """The narrow sums as `0x…` joined by commas, and the places of the wallets that are marked, which are left out."""
+    words = data[HEAD:]
+    failed: list[int] = []
+    if MARK in words:  # perhaps across two words: a sum's end and the next one's beginning
+        each = [words[at : at + NARROW] for at in range(0, len(words), NARROW)]
+        failed = [place for place, word in enumerate(each) if word == MARK]
+        words = b"".join([word for word in each if word != MARK])
+    return ("0x" + words.hex(",", -NARROW).replace(",", ",0x") if words else ""), failed
 
 
 def _source(data: bytes, at: int) -> tuple[int, Word]:

@@ -50,12 +50,14 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class PageAnswer:
-    """The sums of a page's wallets in their order, in hex digits, None where there is none; else as `Answer`.
+    """The sums of a page's wallets in their order, as `0x…` joined by commas, but for those wallets that have none: `failed` says which,
+    by their places. Else as `Answer`.
 
     They stay text on their way to Postgres: to make a million numbers and to print them would cost as much as all else of a read.
     """
 
-    sums: list[str | None]
+    sums: str
+    failed: Sequence[int] = ()
     gas: Gas | None = None
     marked: bool = False
 
@@ -92,6 +94,12 @@ class Rung(Protocol):
 
     async def ancestors(self, node: Node, chain_id: int, tip: Header, numbers: Sequence[int]) -> list[Word]:
         """The hashes of the tip's own ancestors; None where the chain does not tell. Raises a NodeError."""
+
+
+def page_answer(values: Sequence[int | None]) -> PageAnswer:
+    """The answer of a rung that has numbers; None: a wallet without a sum."""
+    failed = [place for place, value in enumerate(values) if value is None] if None in values else []
+    return PageAnswer(",".join([hex(value) for value in values if value is not None]), failed)
 
 
 def plan_of(sources: Sources, addresses: str) -> Plan:

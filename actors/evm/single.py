@@ -13,7 +13,7 @@ from actors.evm import attest
 from actors.evm.abi import encode_call_address
 from actors.evm.attest import Word
 from actors.evm.block import Header, Pin
-from actors.evm.rung import Answer, Node, PageAnswer, Plan, Sources, plan_of, sum_of
+from actors.evm.rung import Answer, Node, PageAnswer, Plan, Sources, page_answer, plan_of, sum_of
 from actors.evm.source import Source
 
 MADE_UP_HASH = bytes.fromhex("deadbeef" * 8)
@@ -45,7 +45,7 @@ class Single:
     async def read_page(self, node: Node, chain_id: int, pin: Pin, sources: Sources, addresses: str) -> PageAnswer:
         """See `Rung`."""
         answer = await self.read(node, chain_id, pin, plan_of(sources, addresses))
-        return PageAnswer([f"{value:x}" if isinstance(value, int) else None for value in answer.values])
+        return page_answer([value if isinstance(value, int) else None for value in answer.values])
 
     async def attested(self, node: Node, at: Any, arbsys: bool, number: int) -> Sequence[Word]:
         """Nothing is."""

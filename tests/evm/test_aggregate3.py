@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.errors import BadAnswer
-from actors.evm.aggregate3 import decode_aggregate3, encode_aggregate3, encode_page, word
+from actors.evm.aggregate3 import decode_aggregate3, decode_page, encode_aggregate3, encode_page, word
 from actors.evm.attest import number_of
 
 CALLS = st.lists(st.tuples(st.binary(min_size=20, max_size=20), st.binary(max_size=100) | st.binary(min_size=36, max_size=36)))
@@ -62,7 +62,7 @@ def test_a_page_is_the_same_calldata_made_of_text(
     first: list[tuple[bytes, bytes]], each: list[tuple[bytes, bytes]], wallets: list[bytes]
 ) -> None:
     calls = [*first, *((target, data + wallet) for wallet in wallets for target, data in each)]
-    assert encode_page(first, each, b"".join(wallets).hex()) == encode_aggregate3(calls).hex()
+    assert encode_page(first, each, b"".join(wallets).hex()) == "0x" + encode_aggregate3(calls).hex()
 
 
 def test_a_target_that_is_no_address_is_a_bug() -> None:
@@ -73,6 +73,28 @@ def test_a_target_that_is_no_address_is_a_bug() -> None:
 @given(RESULTS)
 def test_an_answer_reads_as_it_was_made(results: list[tuple[bool, bytes]]) -> None:
     assert decode_aggregate3(answer(results), len(results)) == [data if success else None for success, data in results]
+
+
+SOME_WORDS = st.lists(st.integers(0, 2**256 - 1).map(word), min_size=1, max_size=12)
+
+
+@given(SOME_WORDS, st.integers(0, 3), st.integers(1, 3))
+def test_a_page_of_words_is_summed_wallet_by_wallet(words: list[bytes], first: int, each: int) -> None:
+    words = words[: first + (len(words) - first) // each * each]
+    found = decode_page(answer([(True, one) for one in words]), first, each)
+    if len(words) <= first:
+        assert found is None
+        return
+    numbers = [int.from_bytes(one) for one in words[first:]]
+    assert found == (words[:first], [sum(numbers[at : at + each]) for at in range(0, len(numbers), each)])
+
+
+@given(SOME_WORDS, st.data())
+def test_a_page_with_a_result_that_is_no_word_is_left_to_who_looks_at_each(words: list[bytes], draw: st.DataObject) -> None:
+    results = [(True, one) for one in words]
+    place = draw.draw(st.integers(0, len(words) - 1))
+    results[place] = draw.draw(st.sampled_from([(False, words[place]), (True, b""), (True, words[place] + bytes(1)), (True, words[place][1:])]))
+    assert decode_page(answer(results), 0, 1) is None
 
 
 @given(RESULTS, st.data())

@@ -18,7 +18,7 @@ from actors.evm.endpoint import Endpoint
 from actors.evm.http import HttpClient
 from actors.evm.pool import Pool
 from actors.evm.reader import LADDER, Reader
-from actors.evm.rung import Failure, Plan, Value
+from actors.evm.rung import Failure, PageAnswer, Plan, Value
 from actors.evm.source import Source
 from actors.sandbox.anvil import Anvil
 from actors.sandbox.town import MULTICALL3, Town, arg, selector
@@ -178,10 +178,11 @@ async def whole(reader: Reader, endpoint: Endpoint, pin: Pin, sources: tuple[Sou
     if found.marked:
         wide = (await reader.read(endpoint, pin, [(sources, wallet) for wallet in wallets], wide=True)).values
         words = [value if isinstance(value, int) else None for value in wide]
-        assert _numbers(found.sums) == [None if word is None or word >= 2**128 - 1 else word for word in words]
+        assert _numbers(found, len(wallets)) == [None if word is None or word >= 2**128 - 1 else word for word in words]
         return words
-    return _numbers(found.sums)
+    return _numbers(found, len(wallets))
 
 
-def _numbers(sums: list[str | None]) -> list[int | None]:
-    return [None if value is None else int(value, 16) for value in sums]
+def _numbers(found: PageAnswer, count: int) -> list[int | None]:
+    sums = iter(found.sums.split(","))
+    return [None if place in found.failed else int(next(sums), 16) for place in range(count)]

@@ -3,6 +3,8 @@
 A closing by timer is a *whole* one: it asks for everything above `confirmed`, of the next healthy endpoint in turn, so that each block is
 asked for twice. A closing by a pushed head asks for what is new, by the block's hash where that is one block. The checkpoint's step
 is in the errand: the writer takes it in the transaction that ends it, or drops the closing where somebody else moved first.
+
+While heads are pushed, a second asking goes in small parts, so that a head never waits for more than one of them.
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ from actors.errors import NodeBehind, NodeError, Transient
 from actors.evm.block import Header
 from actors.evm.endpoint import Endpoint
 from actors.evm.ranges import Ranges
-from actors.gather import Gatherer, Span
+from actors.gather import Gatherer, Part, Span
+from actors.lineage import Lineage
 from actors.log import get_logger
 from actors.messages import Covered, Marks, Move, Raised, Touch
 from actors.ports import ChainPorts
@@ -29,15 +32,18 @@ from actors.store import checkpoint, holders
 from actors.store.chain import Block
 from actors.store.holders import RowState
 
-MOST_VOUCHED = 1000
+BETWEEN_HEADS = Part(wallets=2000, under_way=1)
 log = get_logger("closing")
 
 
 @dataclass(frozen=True)
 class Closed:
-    """What a closing came to. `more`: the range was longer than one closing, or the closing was dropped: go on at once."""
+    """What a closing came to. `more`: the range was longer than one closing, or the closing was dropped: go on at once. `parted`: what it
+    asked for a second time is not all of it; a head that waits goes first.
+    """
 
     more: bool
+    parted: bool = False
 
 
 class Closer:
@@ -47,11 +53,17 @@ class Closer:
         self._ports, self._asset, self._reorgs, self._watch = ports, asset, reorgs, watch
         self._gatherer = Gatherer(ports, asset)
         self._answered_by: Endpoint | None = None
-        self._vouched: dict[int, bytes] = {}
-        self._tip: Header | None = None
+        self._lineage = Lineage()
         self._early: tuple[Header, Span] | None = None
         self._lies = False
+        self._last_turn = -1
         self.marks: Marks | None = None
+
+    @property
+    def head_waits(self) -> bool:
+        """Whether a newer head than the last closed block is known."""
+        head = self._ports.view.head
+        return head is not None and self.marks is not None and head.number > self.marks.last_block
 
     def socket_lies(self) -> bool:
         """Whether logs of the last closing but one are still unpushed; asked once."""
@@ -92,7 +104,8 @@ class Closer:
         turns, name = self._ports.turns, self._asset.name
         if not whole:
             return await self._ports.pool.stay(turns.get(name, 0))
-        endpoint = await self._ports.pool.turn(turns.get(name, -1))
+        self._last_turn = turns.get(name, -1)
+        endpoint = await self._ports.pool.turn(self._last_turn)
         turns[name] = endpoint.index
         return endpoint
 
@@ -103,20 +116,23 @@ class Closer:
             raise NodeBehind(f"head {target.number} is below the checkpoint {marks.last_block}")
         if whole or self._ports.view.head is None:
             self._ports.saw_head(target)
-        vouched = self._vouched_by(target)
+        vouched = self._lineage.up_to(target)
         if await self._reorgs.look([one for one in blocks if vouched.get(one[0]) != one[1]], branch, endpoint, target):
-            self._tip = None
+            self._lineage.broken()
             return Closed(more=True)
-        first = _first_block(marks) if whole else marks.last_block + 1
+        first = marks.first_unconfirmed if whole else marks.last_block + 1
         if first > target.number:
             self._ports.view.closed = target
             return Closed(more=False)
         if not whole and first < target.number:
             await self._check_has(endpoint, target)
-        span = await self.gather(endpoint, first, target)
-        more = span.last < target.number
+        span = await self.gather(endpoint, first, target, self._part(marks, first, whole))
+        more, parted = span.last < target.number, span.last < marks.last_block
         if more:
             target = await self._end_of(endpoint, span)
+        if parted:
+            # Its other parts are asked of the same endpoint, and the heads in between of who was asked for them until now.
+            self._ports.turns[self._asset.name] = self._last_turn
         if span.events:
             self._ports.asset_views[self._asset.name].last_event_at = datetime.now(UTC)
         errand = await self._register(endpoint, span, marks, target, branch, whole)
@@ -125,7 +141,12 @@ class Closer:
         await self.see_through(errand)
         if not errand.dropped:
             self._note(target, span, errand)
-        return Closed(more or errand.dropped)
+        return Closed(more or errand.dropped, parted)
+
+    def _part(self, marks: Marks, first: int, whole: bool) -> Part:
+        """How much is asked for before a head that may have come is seen to."""
+        pushed = self._ports.config.follow == "heads" and self._ports.view.connected
+        return BETWEEN_HEADS if pushed and whole and first <= marks.last_block else Part()
 
     async def _end_of(self, endpoint: Endpoint, span: Span) -> Header:
         """The last block of a part of a range."""
@@ -135,9 +156,10 @@ class Closer:
         return end
 
     def _note(self, target: Header, span: Span, errand: Errand) -> None:
-        self._ports.view.closed = target
         if errand.move is not None:
             self.marks = errand.move.target
+        if self.marks is None or self.marks.last_block == target.number:  # a part of a second asking ends below what is closed
+            self._ports.view.closed = target
         self._ports.metrics.closings.labels(self._asset.name).inc()
         self._lies = self._watch.closed(self._asset.name, span.ids) and self._ports.config.follow == "logs"
 
@@ -151,14 +173,6 @@ class Closer:
             raise NodeBehind("has no head")
         return head
 
-    def _vouched_by(self, target: Header) -> dict[int, bytes]:
-        """The hashes that the target's own line of parents proves, by number: those of closings that followed one upon the other."""
-        if self._tip is None or self._tip.hash not in (target.parent, target.hash) or len(self._vouched) >= MOST_VOUCHED:
-            self._vouched = {}
-        self._tip = target
-        self._vouched[target.number] = target.hash
-        return self._vouched
-
     async def _check_has(self, endpoint: Endpoint, target: Header) -> None:
         """Some nodes answer `[]` for blocks that they do not have: one is asked only if it has the target.
 
@@ -168,14 +182,14 @@ class Closer:
         if there is None or there.hash != target.hash:
             raise NodeBehind(f"has no block {target.number} of that hash")
 
-    async def gather(self, endpoint: Endpoint, first: int, target: Header) -> Span:
+    async def gather(self, endpoint: Endpoint, first: int, target: Header, part: Part | None = None) -> Span:
         """The logs of a range, up to as many wallets as one closing holds; of one block by its hash."""
         if first == target.number:
             if self._early is not None and self._early[0] == target:
                 return self._early[1]
             return await self._gatherer.block(endpoint, target, self._watch.since)
         ranges = Ranges[Span](first, target.number, self._gatherer.size)
-        return await self._gatherer.span(endpoint, ranges, target, self._watch.since)
+        return await self._gatherer.span(endpoint, ranges, target, self._watch.since, part)
 
     async def _register(
         self, endpoint: Endpoint, span: Span, marks: Marks, target: Header, branch: int, whole: bool
@@ -186,7 +200,7 @@ class Closer:
             return None
         self._judge(span, rows, marks, endpoint, whole)
         items = self.items(span, rows, branch)
-        step = _step(marks, target, whole)
+        step = marks.closed_up_to(target.number, whole)
         end = target.hash if step.last_block == target.number else None  # a part of a second asking ends below the checkpoint
         move = Move(0, self._ports.config.name, self._asset.checkpoint, branch, marks, step, end)
         self._ports.metrics.touches.labels(self._asset.name, "live").inc(len(items))
@@ -231,16 +245,3 @@ class Closer:
     async def see_through(self, errand: Errand) -> None:
         """Send what is unfinished of a closing, and wait until it has ended."""
         await self._ports.see_through(errand, live=True)
-
-
-def _first_block(marks: Marks) -> int:
-    """Where a whole closing begins: a checkpoint that another program wrote is asked for itself, too."""
-    return marks.last_block if marks.confirmed is None else marks.confirmed + 1
-
-
-def _step(marks: Marks, target: Header, whole: bool) -> Marks:
-    """The marks after a closing up to `target`."""
-    last = max(marks.last_block, target.number)
-    if not whole:
-        return Marks(last, marks.confirmed)
-    return Marks(last, min(marks.last_block, target.number))

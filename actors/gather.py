@@ -30,6 +30,14 @@ LONGEST_SECS = 30.0  # of gathering, before what there is goes on to be read
 log = get_logger("gather")
 
 
+@dataclass(frozen=True)
+class Part:
+    """How much one span may be: it ends once it holds so many wallets. `under_way`: questions at once."""
+
+    wallets: int = field(default_factory=lambda: MOST_WALLETS)
+    under_way: int = UNDER_WAY
+
+
 @dataclass
 class Span:
     """What was found in blocks `first` to `last`: each wallet's newest event's block, and the ids of logs above `ids_above`; `logs` were
@@ -74,13 +82,13 @@ class Gatherer:
         """The logs of some blocks. Raises NodeError."""
         return await self._page(endpoint, {"fromBlock": hex(asked.first), "toBlock": hex(asked.last)}, asked)
 
-    async def span(self, endpoint: Endpoint, ranges: Ranges[Span], target: Header, ids_above: float) -> Span:
+    async def span(self, endpoint: Endpoint, ranges: Ranges[Span], target: Header, ids_above: float, part: Part | None = None) -> Span:
         """The next blocks of `ranges`, which end at the target; at least one answer's.
 
         Raises NodeError; but what was gathered before a question that failed by the network's fault comes first, so that a long range
         comes on: a fault that lasts is raised by the next span.
         """
-        return await _Gathering(self, endpoint, ranges, target, ids_above).run()
+        return await _Gathering(self, endpoint, ranges, target, ids_above, part or Part()).run()
 
     async def _page(self, endpoint: Endpoint, where: Mapping[str, str], asked: Asked) -> Span:
         entries: Sequence[Mapping[str, Any]] = await endpoint.logs({**self._filter, **where})
@@ -115,8 +123,10 @@ def _check(event: LogEvent, asked: Asked) -> None:
 class _Gathering:
     """One span's."""
 
-    def __init__(self, gatherer: Gatherer, endpoint: Endpoint, ranges: Ranges[Span], target: Header, ids_above: float) -> None:
-        self._gatherer, self._endpoint, self._ranges, self._target = gatherer, endpoint, ranges, target
+    def __init__(
+        self, gatherer: Gatherer, endpoint: Endpoint, ranges: Ranges[Span], target: Header, ids_above: float, part: Part
+    ) -> None:
+        self._gatherer, self._endpoint, self._ranges, self._target, self._part = gatherer, endpoint, ranges, target, part
         self._span = Span(ranges.next_block, ranges.next_block - 1, ids_above)
         self._until = trio.current_time() + LONGEST_SECS
         self._came, self._under_way = Bell(), 0
@@ -140,11 +150,12 @@ class _Gathering:
         return self._fault is not None or self._ranges.done or self._is_full()
 
     def _is_full(self) -> bool:
-        full = len(self._span.events) >= MOST_WALLETS or trio.current_time() > self._until
+        full = len(self._span.events) >= self._part.wallets or trio.current_time() > self._until
         return full and self._span.last >= self._span.first
 
     def _next(self) -> Range | None:
-        if self._under_way >= UNDER_WAY or self._under_way + self._ranges.waiting >= UNDER_WAY + AHEAD:
+        most = self._part.under_way
+        if self._under_way >= most or self._under_way + self._ranges.waiting >= most + AHEAD:
             return None
         asked = self._ranges.ask()
         self._under_way += asked is not None

@@ -156,6 +156,16 @@ class Marks:
     last_block: int
     confirmed: int | None
 
+    @property
+    def first_unconfirmed(self) -> int:
+        """Where a whole closing begins: a checkpoint that another program wrote is asked for itself, too."""
+        return self.last_block if self.confirmed is None else self.confirmed + 1
+
+    def closed_up_to(self, block: int, whole: bool) -> Marks:
+        """The marks after a closing up to that block."""
+        last = max(self.last_block, block)
+        return Marks(last, min(self.last_block, block) if whole else self.confirmed)
+
 
 @dataclass(frozen=True, slots=True)
 class Move:

@@ -46,15 +46,21 @@ class Wake:
         self.whole |= whole
         self.bell.ring()
 
-    def take(self) -> bool:
-        """Whether the next closing is a whole one."""
+    def take(self, head_first: bool) -> bool:
+        """Whether the next closing is a whole one; `head_first`: not before a head that waits."""
+        if head_first:
+            return False
         whole, self.whole = self.whole, False
         if whole:
             self._whole_at = trio.current_time()
         return whole
 
     async def wait(self, period_secs: float) -> None:
-        """Wait for a ring, or until the last whole closing is a period old: heads that keep coming must not put it off."""
+        """Wait for a ring, or until the last whole closing is a period old: heads that keep coming must not put it off. What was put off
+        for a head waits for nothing.
+        """
+        if self.whole:
+            return
         with trio.move_on_at(self._whole_at + period_secs) as timer:
             await self.bell.wait()
         self.whole |= timer.cancelled_caught
@@ -170,9 +176,10 @@ class Subscriber:
         closer = Closer(self._ports, self._followed[name], self._reorgs, self._watch)
         wake, config = self._wakes[name], self._ports.config
         await self._resume(closer, name)
-        backoff = Backoff(*RETRY_SECS)
+        backoff, parted = Backoff(*RETRY_SECS), False
         while True:
-            whole = wake.take()
+            whole = wake.take(head_first=parted and closer.head_waits)
+            parted = False
             outcome = await self._attempt(closer.close, whole)
             show_marks(self._ports, name, closer.marks)
             if outcome is not None:
@@ -181,7 +188,7 @@ class Subscriber:
                 wake.whole |= whole
                 await trio.sleep(backoff.after(0))
                 continue
-            backoff = Backoff(*RETRY_SECS)
+            backoff, parted = Backoff(*RETRY_SECS), outcome.parted
             if closer.socket_lies():
                 self._socket.reconnect()
             if outcome.more:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,6 +10,7 @@ import trio
 
 from actors.closing import Closer
 from actors.evm.block import Header
+from actors.messages import Marks
 from actors.pushes import PushWatch
 
 TARGET = Header(1000, b"\x01" * 32, bytes(32), 0, bytes(32))
@@ -41,3 +43,13 @@ async def test_one_block_is_asked_for_by_its_hash() -> None:
 
 async def test_several_blocks_are_asked_for_by_their_numbers() -> None:
     assert await asked_for(998) == [{"fromBlock": hex(998), "toBlock": hex(1000)}]
+
+
+def test_marks_step_with_what_was_closed() -> None:
+    steps: dict[bool, list[tuple[int, int | None]]] = defaultdict(list)
+    for whole in (True, False):
+        for block in (5, 10, 15):
+            after = Marks(10, 3).closed_up_to(block, whole)
+            steps[whole].append((after.last_block, after.confirmed))
+    assert steps == {True: [(10, 5), (10, 10), (15, 10)], False: [(10, 3), (10, 3), (15, 3)]}
+    assert (Marks(10, 3).first_unconfirmed, Marks(10, None).first_unconfirmed) == (4, 10)

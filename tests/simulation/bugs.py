@@ -61,7 +61,7 @@ BUGS = (
     ),
     bug(
         "subscribe after the gap fill",
-        (CLOSING, "first = _first_block(marks) if whole else marks.last_block + 1", "first = _first_block(marks) if whole else target.number"),
+        (CLOSING, "first = marks.first_unconfirmed if whole else marks.last_block + 1", "first = marks.first_unconfirmed if whole else target.number"),
     ),
     bug(
         "a read at `latest`",

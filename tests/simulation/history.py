@@ -15,7 +15,9 @@ import trio
 import trio.testing
 from trio._core import _run as trio_run
 
+from actors import closing
 from actors.config import Config, load
+from actors.gather import Part
 from actors.store import checkpoint
 from tests.simulation.chain import FAILURES, TOKEN, Chain, Change, config_toml, random_changes, wallet_of
 from tests.simulation.judge import TABLE, Judge
@@ -72,6 +74,7 @@ class Setting:
     calls_in_flight: int
     victims: str
     ledger: bool = False
+    max_log_blocks: int = 40
 
     @classmethod
     def draw(cls, rng: random.Random) -> Setting:
@@ -114,13 +117,17 @@ class Report:
 def config_of(setting: Setting) -> Config:
     """The config of a setting, as an operator would write it."""
     names = [chr(ord("a") + index) for index in range(setting.nodes)]
-    keys = ("follow", "confirm_secs", "holders_per_call", "calls_in_flight")
-    chain = "\n".join(f"{key} = {json.dumps(getattr(setting, key))}" for key in keys) + "\nstall_secs = 15\nmax_log_blocks = 40"
+    keys = ("follow", "confirm_secs", "holders_per_call", "calls_in_flight", "max_log_blocks")
+    chain = "\n".join(f"{key} = {json.dumps(getattr(setting, key))}" for key in keys) + "\nstall_secs = 15"
     urls, sockets = [f"http://{name}.sim" for name in names], [f"ws://{name}.sim" for name in names[: setting.sockets]]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "trueup.toml")
         path.write_text(BASE + LEDGER * setting.ledger + config_toml(urls, sockets, chain, f'track = "{setting.track}"'))
         return load(str(path), {})
+
+
+# So few wallets as there are here would never be parted.
+closing.BETWEEN_HEADS = Part(wallets=1, under_way=1)
 
 
 class History:
@@ -129,7 +136,8 @@ class History:
     def __init__(self, seed: int, trace: Trace) -> None:
         self.rng = random.Random(seed)
         # By a number of its own: what it draws would be another history's weather.
-        self.setting = replace(Setting.draw(self.rng), ledger=random.Random(f"ledger {seed}").random() < 0.4)
+        ledger, parts = (random.Random(f"{what} {seed}").random() < 0.4 for what in ("ledger", "parts"))
+        self.setting = replace(Setting.draw(self.rng), ledger=ledger, max_log_blocks=1 if parts else 40)
         self.trace, self.report = trace, Report(seed, self.setting)
         self.wallets = [wallet_of(index) for index in range(self.setting.wallets)]
         self.processes: list[Process] = []

@@ -1,0 +1,66 @@
+"""Each block's logs are asked of two endpoints, and no head waits for that."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from actors import closing
+from actors.closing import Closed, Closer
+from actors.gather import Part
+from actors.sandbox.town import Town
+from tests.proxy import Answer, Ask, Call, Fault, Proxy
+from tests.proxy_world import HEADS, Behind, busily, following, still_true
+from tests.world import eventually
+
+ONE_BLOCK_A_QUESTION = {"chain": HEADS["chain"] + "\nmax_log_blocks = 1"}
+
+
+class Asked(Fault):
+    """No fault: which blocks' logs were asked for."""
+
+    def __init__(self, town: Town) -> None:
+        super().__init__()
+        self._town, self.blocks = town, set[int]()
+
+    async def on_call(self, call: Call, ask: Ask) -> Answer:
+        if call.method == "eth_getLogs":
+            self.strike()
+            where: dict[str, Any] = call.params[0]
+            if "blockHash" in where:
+                found = self._town._anvil.rpc("eth_getBlockByHash", where["blockHash"], False)
+                self.blocks.add(int(found["number"], 16))
+            else:
+                self.blocks |= set(range(int(where["fromBlock"], 16), int(where["toBlock"], 16) + 1))
+        return await ask(call)
+
+
+async def test_a_second_asking_goes_in_parts_between_heads_and_of_the_other_endpoint(
+    behind: Behind, town: Town, first: Proxy, second: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(closing, "BETWEEN_HEADS", Part(wallets=1, under_way=1))
+    closings: list[tuple[bool, bool]] = []
+    close = Closer.close
+
+    async def noted(self: Closer, whole: bool) -> Closed:
+        closed = await close(self, whole)
+        closings.append((whole, closed.parted))
+        return closed
+
+    monkeypatch.setattr(Closer, "close", noted)
+    world = behind(first, second, **ONE_BLOCK_A_QUESTION)
+
+    def head_between_parts() -> bool:
+        turns = list(zip(closings, closings[1:], closings[2:], strict=False))
+        return any(a == (True, True) and b == (False, False) and c[0] for a, b, c in turns)
+
+    with first.fault(Asked(town)) as one, second.fault(Asked(town)) as other:
+        async with following(world):
+            begun = world.marks()
+            assert begun is not None
+            await eventually(busily(world, head_between_parts), "a head between two parts")
+            await still_true(world)
+            head = town.block()
+            await eventually(lambda: (world.marks() or (0, 0))[1] >= head, "the second asking's end")
+    assert set(range(begun[0] + 1, head + 1)) <= one.blocks & other.blocks

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 
 M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8  # of glibc's malloc.h
 LARGE = 2**19
@@ -22,3 +23,11 @@ def share_one_heap() -> None:
         libc.mallopt(M_MMAP_THRESHOLD, LARGE)
     except (OSError, AttributeError):
         return
+
+
+def keep_what_is_there() -> None:
+    """Have the collector never look again at what is there by now: modules and the system itself, which stay.
+
+    Else it goes through all of them each time that enough wallets or large answers have come by: 30 ms in the middle of an event's way.
+    """
+    gc.freeze()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import signal
 from collections.abc import Awaitable, Callable
 
@@ -13,7 +12,7 @@ from actors.config import AssetConfig, Config
 from actors.errors import ConfigError
 from actors.evm.http import HttpClient
 from actors.log import get_logger
-from actors.memory import share_one_heap
+from actors.memory import keep_what_is_there, share_one_heap
 from actors.ports import ChainPorts
 from actors.supervisor import GaveUp
 from actors.system import System
@@ -38,7 +37,7 @@ async def run_job(config: Config, assets: list[AssetConfig], work: Work) -> int:
         await system.check()
         finished = trio.Event()
         todo, refused = list(assets), list[ConfigError]()
-        gc.freeze()  # what is there by now stays: large answers make the collector look through it again and again
+        keep_what_is_there()
 
         async def source(*, task_status: trio.TaskStatus[None]) -> None:
             task_status.started()

@@ -11,7 +11,7 @@ import trio
 from actors import log as logs
 from actors.config import Config
 from actors.evm.http import HttpClient
-from actors.memory import share_one_heap
+from actors.memory import keep_what_is_there, share_one_heap
 from actors.supervisor import GaveUp
 from actors.system import System
 
@@ -32,6 +32,7 @@ async def serve(config: Config) -> int:
         async with HttpClient() as client:
             system = System(config, client)
             await system.check()
+            keep_what_is_there()
             log.info("starts", chains=len(config.chains), assets=len(config.assets))
             try:
                 await system.run(system.service(), lambda: first(signals))

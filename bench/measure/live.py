@@ -23,6 +23,7 @@ from actors.sandbox.anvil import Anvil
 from actors.sandbox.postgres import PrivatePostgres
 from actors.sandbox.process import die_with_parent, free_port, stop
 from bench import database, peers, service
+from bench.floor import Floor, floor
 from bench.node import node
 from bench.report import Report, Table, interleaved, ratio, spread
 from bench.scene import Scale, not_built, rung, rungs, source_words
@@ -68,17 +69,20 @@ def run(scale: Scale) -> Report:
         there = rungs(folder, server.url("postgres"))
         report.notes += not_built(there)
         own = partial(_trueup, anvil, folder, rung(there[0]))
-        measures: dict[str, Callable[[], Lag]] = {"trueup run": partial(_follow, scale, traffic, server, own, side)}
+        measures: dict[str, Callable[[], Lag | Floor]] = {"trueup run": partial(_follow, scale, traffic, server, own, side)}
         if gone := scale.missing("multicall_py"):
             report.notes.append(f"web3.py + multicall.py: {gone['multicall_py']}")
         else:
             measures["web3.py + multicall.py"] = partial(_follow, scale, traffic, server, partial(_peer, anvil, folder), side)
-        lags = interleaved(scale.rounds, measures, scale.show)
+        measures["floor"] = partial(_floor, anvil, server, folder, traffic, side)
+        found = interleaved(scale.rounds, measures, scale.show)
+        lags = {name: [one for one in values if isinstance(one, Lag)] for name, values in found.items() if name != "floor"}
+        floors = [one for one in found["floor"] if isinstance(one, Floor)]
         scale.show(f"  {heavy.blocks} blocks of {heavy.transfers} transfers")
         load = _follow(scale, traffic, server, own, heavy)
     report.tables.append(_side_by_side(lags, side))
-    report.tables.append(_under_load(load, heavy))
-    _headlines(report, lags, load)
+    report.tables += [_floors(floors), _under_load(load, heavy)]
+    _headlines(report, lags, floors, load)
     return report
 
 
@@ -107,6 +111,14 @@ def _follow(scale: Scale, traffic: Traffic, server: PrivatePostgres, running: Ru
         if wrong := database.wrong(url):
             raise TrueupError(f"live: {wrong} rows are not the truth")
     return Lag(lags, cpu)
+
+
+def _floor(anvil: Anvil, server: PrivatePostgres, folder: Path, traffic: Traffic, load: Load) -> Floor:
+    """On a table as the program makes it."""
+    server.drop("floor")
+    url = server.fresh("floor")
+    Program(folder, url, anvil.http).run("init")
+    return floor(anvil, url, traffic, load.transfers, load.blocks)
 
 
 def _next(traffic: Traffic, transfers: int) -> tuple[list[bytes], float]:
@@ -174,6 +186,13 @@ def _side_by_side(lags: dict[str, list[Lag]], load: Load) -> Table:
     return table
 
 
+def _floors(floors: list[Floor]) -> Table:
+    table = Table("The floor, ms: one block's answers and commit, by prepared bytes", ["the block's logs", "the read", "the rows' transaction", "in all"])
+    parts = [[statistics.median(getattr(one, name)) for one in floors] for name in ("logs", "read", "write", "sums")]
+    table.rows.append([spread(values) for values in parts])
+    return table
+
+
 def _under_load(lag: Lag, load: Load) -> Table:
     title = f"Mined to committed, ms: {load.transfers} transfers a block, {1 / load.every_secs:.0f} blocks a second, {load.blocks} blocks"
     first, last = _thirds(lag)
@@ -186,11 +205,12 @@ def _thirds(lag: Lag) -> tuple[float, float]:
     return statistics.median(lag.millis[:size]), statistics.median(lag.millis[-size:])
 
 
-def _headlines(report: Report, lags: dict[str, list[Lag]], load: Lag) -> None:
+def _headlines(report: Report, lags: dict[str, list[Lag]], floors: list[Floor], load: Lag) -> None:
     ours, theirs = lags["trueup run"], lags.get("web3.py + multicall.py")
     if theirs:
         both = [ratio([t.at(share) for t in theirs], [o.at(share) for o in ours]) for share in (0.5, 0.99)]
-        report.headlines["live"] = " / ".join(both)
+        most = ratio([t.at(0.5) for t in theirs], [one.millis for one in floors])
+        report.headlines["live"] = " / ".join(both) + f"; the node's and the database's own time leaves p50 {most} at most"
     else:
         report.headlines["live"] = "; ".join(report.notes)
     first, last = _thirds(load)

@@ -9,6 +9,7 @@ While heads are pushed, a second asking goes in small parts, so that a head neve
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -98,9 +99,7 @@ class Closer:
             pass  # it is asked again in its turn, and judged by that
 
     async def _asked_now(self, whole: bool) -> Endpoint:
-        """Each whole closing asks the next endpoint in this asset's turn, and those by heads stay with it until then: so each block is
-        asked for of two.
-        """
+        """Each whole closing asks the next endpoint in turn, and those by heads stay with it until then: so two are asked for each block."""
         turns, name = self._ports.turns, self._asset.name
         if not whole:
             return await self._ports.pool.stay(turns.get(name, 0))
@@ -122,7 +121,7 @@ class Closer:
             return Closed(more=True)
         first = marks.first_unconfirmed if whole else marks.last_block + 1
         if first > target.number:
-            self._ports.view.closed = target
+            self._is_closed(target)
             return Closed(more=False)
         if not whole and first < target.number:
             await self._check_has(endpoint, target)
@@ -135,6 +134,7 @@ class Closer:
             self._ports.turns[self._asset.name] = self._last_turn
         if span.events:
             self._ports.asset_views[self._asset.name].last_event_at = datetime.now(UTC)
+            await self._ports.learn_when(endpoint, span.first)
         errand = await self._register(endpoint, span, marks, target, branch, whole)
         if errand is None:
             return Closed(more=True)
@@ -155,11 +155,15 @@ class Closer:
             raise NodeBehind(f"has no block {span.last}")
         return end
 
+    def _is_closed(self, target: Header) -> None:
+        self._ports.view.closed = target
+        self._ports.asset_views[self._asset.name].checkpoint_time = target.timestamp
+
     def _note(self, target: Header, span: Span, errand: Errand) -> None:
         if errand.move is not None:
             self.marks = errand.move.target
         if self.marks is None or self.marks.last_block == target.number:  # a part of a second asking ends below what is closed
-            self._ports.view.closed = target
+            self._is_closed(target)
         self._ports.metrics.closings.labels(self._asset.name).inc()
         self._lies = self._watch.closed(self._asset.name, span.ids) and self._ports.config.follow == "logs"
 
@@ -191,9 +195,7 @@ class Closer:
         ranges = Ranges[Span](first, target.number, self._gatherer.size)
         return await self._gatherer.span(endpoint, ranges, target, self._watch.since, part)
 
-    async def _register(
-        self, endpoint: Endpoint, span: Span, marks: Marks, target: Header, branch: int, whole: bool
-    ) -> Errand | None:
+    async def _register(self, endpoint: Endpoint, span: Span, marks: Marks, target: Header, branch: int, whole: bool) -> Errand | None:
         """The closing's errand; None where a reorg came in between, whose other branch may not have these logs."""
         rows = await self._ports.store.patiently(holders.look_up, self._asset, list(span.events))
         if self._ports.view.branch != branch:
@@ -204,7 +206,9 @@ class Closer:
         end = target.hash if step.last_block == target.number else None  # a part of a second asking ends below the checkpoint
         move = Move(0, self._ports.config.name, self._asset.checkpoint, branch, marks, step, end)
         self._ports.metrics.touches.labels(self._asset.name, "live").inc(len(items))
-        return self._ports.book.register("closing", self._ports.config.name, self._asset.name, items, move)
+        errand = self._ports.book.register("closing", self._ports.config.name, self._asset.name, items, move)
+        errand.events = Counter(item.need for item in items if isinstance(item, Touch))
+        return errand
 
     def items(self, span: Span, rows: Mapping[bytes, RowState], branch: int) -> list[Item]:
         """What is left to do about all wallets of a span."""
@@ -224,9 +228,7 @@ class Closer:
             return [Covered(touch, branch)]
         return []
 
-    def _judge(
-        self, span: Span, rows: Mapping[bytes, RowState], marks: Marks, endpoint: Endpoint, whole: bool
-    ) -> None:
+    def _judge(self, span: Span, rows: Mapping[bytes, RowState], marks: Marks, endpoint: Endpoint, whole: bool) -> None:
         """Logs of the second asking whose rows know nothing of them were withheld the first time."""
         first_by, self._answered_by = self._answered_by, endpoint
         if not whole or marks.confirmed is None:
@@ -245,3 +247,5 @@ class Closer:
     async def see_through(self, errand: Errand) -> None:
         """Send what is unfinished of a closing, and wait until it has ended."""
         await self._ports.see_through(errand, live=True)
+        if not errand.dropped:
+            self._ports.reached_rows(self._asset.name, errand.events)

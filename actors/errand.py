@@ -37,7 +37,7 @@ def key_of(item: Item) -> Key:
 @dataclass
 class Errand:
     """Work that is open: `pending` holds what is unfinished, as it was sent, so that it can be sent again. A claim's `asset` is the row
-    of its chain.
+    of its chain. `events`: of a closing, how many wallets were to be read for the events of each block.
     """
 
     id: int
@@ -51,6 +51,7 @@ class Errand:
     move: Move | None = None
     claim: Claim | None = None
     dropped: bool = False
+    events: Mapping[int, int] = field(default_factory=dict)
     done: trio.Event = field(default_factory=trio.Event)
 
 

@@ -100,6 +100,8 @@ def _why_down(endpoint: EndpointFacts) -> str:
 
 
 def _asset_reasons(asset: AssetView, chain: ChainView, now: float) -> Iterator[str]:
+    if asset.objective is not None and asset.objective.at_risk:
+        yield f"asset {asset.name}: {asset.objective.why}"
     if not asset.follows:
         return
     if asset.checkpoint_block is None:
@@ -171,6 +173,10 @@ def _asset(asset: AssetView, now: float) -> dict[str, Any]:
         "tick_requested": asset.tick_requested,
         "tick_updated": asset.tick_updated,
         "last_tick_at": _iso(asset.last_tick_at),
+        "age": asset.age,
+        "age_error": asset.age_error,
+        "objective": None if asset.objective is None else asset.objective.shown(),
+        "event_to_row": asset.event_to_row(),
     }
 
 

@@ -76,5 +76,6 @@ async def go(ports: ChainPorts, asset: AssetConfig, lap: Lap, most: int, on_page
 async def _see_through(ports: ChainPorts, errand: Errand, lap: Lap, free: trio.Semaphore, on_page: Callable[[Lap], object]) -> None:
     await ports.see_through(errand, live=False)
     lap.ended(errand)
+    ports.asset_views[errand.asset].swept += errand.requested
     on_page(lap)
     free.release()

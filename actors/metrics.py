@@ -19,6 +19,7 @@ from prometheus_client import (
 )
 from prometheus_client import generate_latest as generate
 
+from actors.histogram import Histogram as ByAsset
 from actors.view import ServiceView
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -66,13 +67,9 @@ class Metrics:
         self.set_aside = self._make(Gauge, "set_aside", "Wallets whose read fails, by their next attempt", "asset")
         self.sweep_ticks = self._make(Counter, "sweep_ticks_total", "Ticks of the sweep that were completed", "asset")
         self.sweep_ticks_dropped = self._make(Counter, "sweep_ticks_dropped_total", "Ticks due while one was open", "asset")
-        self.event_to_row_seconds = Histogram(
-            "trueup_event_to_row_seconds",
-            "From the event's block time to its row's commit",
-            ("asset",),
-            buckets=EVENT_BUCKETS,
-            registry=self.registry,
-        )
+        about = "From the event's block time to its row's commit, by wallet"
+        self.event_to_row_seconds = ByAsset("trueup_event_to_row_seconds", about, EVENT_BUCKETS)
+        self.registry.register(self.event_to_row_seconds)
 
     def _make_of_chains(self) -> None:
         self.hints_dropped = self._make(Counter, "hints_dropped_total", "Hints dropped at a full lane", "chain")
@@ -96,7 +93,7 @@ class Metrics:
                 counter.labels(asset)
             for counter in (self.sweep_ticks, self.sweep_ticks_dropped):
                 counter.labels(asset)
-            self.event_to_row_seconds.labels(asset)
+            self.event_to_row_seconds.expect([asset])
 
     def observe(self, view: ServiceView) -> None:
         """Set the gauges that the view knows."""

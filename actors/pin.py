@@ -24,6 +24,7 @@ async def choose_pin(ports: ChainPorts, endpoint: Endpoint, batch: Batch) -> Pin
     """A pin not older than the batch's touches. Raises NodeBehind where the endpoint has no such block."""
     closed = _closed_block(ports, batch)
     if (named := await _named_by_log(endpoint, batch, closed)) is not None:
+        ports.times.saw(named)
         return Pin(named.number, named.hash, named)
     header = await (_for_events(ports, endpoint, batch) if batch.live else _for_sweep(ports, endpoint, batch, closed))
     if header.number < max(batch.need, closed):

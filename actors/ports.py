@@ -5,7 +5,8 @@ Everything here outlives the actors. `patiently` is the one way to wait for Post
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
@@ -24,6 +25,7 @@ from actors.evm.size import CallSize
 from actors.evm.source import Source
 from actors.evm.ws import Connect
 from actors.hand import Hand
+from actors.latency import BlockTimes, EventToRow
 from actors.log import get_logger
 from actors.mailbox import Bell, Lane, Mailbox
 from actors.messages import Outcome, Page, PageReading, Touch
@@ -93,12 +95,14 @@ class ChainPorts:
     metrics: Metrics
     reader: Reader
     budget: Budget
+    latencies: dict[str, EventToRow] = field(default_factory=dict)  # by asset
     sizes: dict[tuple[int, str], CallSize] = field(default_factory=dict)
     hand: Hand = field(default_factory=Hand)
     hand_bell: Bell = field(default_factory=Bell)
     draining: bool = False
     turns: dict[str, int] = field(default_factory=dict)  # by asset: the index of the endpoint that was asked last
     head_seen_at: float = float("-inf")
+    times: BlockTimes = field(default_factory=BlockTimes)
     settled: tuple[Header, float] | None = None  # a block some way behind the head, and when that was asked for
 
     def sources_of(self, asset: str) -> tuple[Source, ...]:
@@ -115,8 +119,18 @@ class ChainPorts:
     def saw_head(self, header: Header) -> None:
         """Note the newest block that is known, by whatever way it came."""
         self.view.head = header
+        self.times.saw(header)
         self.head_seen_at = trio.current_time()
         self.metrics.head_block.labels(self.config.name).set(header.number)
+
+    async def learn_when(self, endpoint: Endpoint, first: int) -> None:
+        """How old a gap's events are is told by when its first block was made: asked for once after a start, as a rule. Raises NodeError."""
+        if not self.times.reaches_back_to(first) and (header := await endpoint.header(first)) is not None:
+            self.times.saw(header)
+
+    def reached_rows(self, asset: str, events: Mapping[int, int]) -> None:
+        """What some blocks' events touched is committed: so many wallets of each."""
+        self.latencies[asset].committed(events, self.times, time.time())
 
     def catch_up(self, branch: int) -> None:
         """Go over to the branch that a transaction found: another copy of the process may have gone on."""

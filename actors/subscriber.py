@@ -80,6 +80,8 @@ async def stand_by(ports: ChainPorts) -> None:
     """Another copy of the process follows the chain: closed block and branch are what Postgres says."""
     if ports.view.leads:
         ports.view.leads, ports.view.closed = False, None
+        for view in ports.asset_views.values():
+            view.checkpoint_time = None
     ports.view.branch = await ports.store.patiently(chain_store.branch, ports.config.name)
     for name, asset in ports.assets.items():
         show_marks(ports, name, await ports.store.patiently(checkpoint.load, asset.checkpoint))

@@ -60,6 +60,7 @@ class Sweeper:
         async with busy:
             for errand in left:
                 await self._ports.see_through(errand, live=False)
+                self._view.swept += errand.requested
             self._completed(sum(errand.requested for errand in left), sum(errand.updated for errand in left))
 
     def _pace(self) -> Pace:

@@ -26,8 +26,10 @@ from actors.evm import ws
 from actors.evm.endpoint import Http
 from actors.evm.pool import Pool
 from actors.evm.reader import Reader
+from actors.latency import latencies_of
 from actors.ledger import Ledger, LedgerPorts
 from actors.ledger_chains import LedgerChains
+from actors.freshness import freshness_of
 from actors.log import get_logger
 from actors.mailbox import Lane, Mailbox
 from actors.messages import Outcome, PageReading
@@ -65,7 +67,7 @@ class System:
 
     def __post_init__(self) -> None:
         self.view = ServiceView(chains={}, assets={})
-        names = ("following", "sweeping", "writing", "writing-sweep", "writing-pages", "ledger", "roles", "spending")
+        names = ("following", "sweeping", "writing", "writing-sweep", "writing-pages", "ledger", "roles", "spending", "freshness")
         self.databases = {name: self.database(self.config.database.url, name) for name in names}
         self.stores = {name: Store(database, self.view) for name, database in self.databases.items()}
         self.budgets: list[Budget] = []
@@ -110,6 +112,7 @@ class System:
             metrics=self.metrics,
             reader=Reader(chain.chain_id, chain.multicall3, chain.reads),
             budget=budget,
+            latencies=latencies_of(views, self.metrics.event_to_row_seconds),
         )
         return self.chains[chain.name]
 
@@ -143,6 +146,7 @@ class System:
             sources.append(ChildSpec("ledger", self._keep_ledger))
         for name, ports in self.chains.items():
             sources.append(ChildSpec(f"subscriber:{name}", partial(self._subscribe, ports)))
+        sources += freshness_of(self.chains.values(), self.stores["freshness"])
         if self.config.chaos.enabled and self.config.chaos.kill_every_secs:
             sources.append(ChildSpec("chaos", self._chaos))
         return self.specs(sources)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from actors.age.objective import Verdict
 from actors.evm.block import Header
 
 
@@ -96,6 +97,12 @@ class AssetView:
     tick_updated: int = 0
     last_tick_at: datetime | None = None
     forecast: Callable[[], dict[str, Any] | None] = _none
+    swept: int = 0  # rows of pages that are done, since the process started
+    age: dict[str, Any] | None = None
+    age_error: str | None = None
+    objective: Verdict | None = None
+    checkpoint_time: float | None = None  # the closed block's timestamp; None where another copy closes
+    event_to_row: Callable[[], dict[str, Any] | None] = _none
 
 
 @dataclass

@@ -135,7 +135,7 @@ class Writer:
             raise error
         await self._commit(store, [unwritable(only.touch, only.branch, error)])
 
-    def _settle(self, result: WriteResult, touches: Iterable[Touch]) -> None:
+    def _settle(self, result: WriteResult, touches: Sequence[Touch]) -> None:
         """After the commit, without an await: what was refused goes back to the batcher, the rest is finished."""
         for name, branch in result.branches.items():
             self._chains[name].catch_up(branch)
@@ -150,6 +150,9 @@ class Writer:
             for number in touch.errands:
                 if (key, number) not in refused:
                     self._book.finish(number, key, key in result.updated)
+        hinted = Counter((t.asset, t.need) for t in touches if not t.errands and t.live and t.need and key_of(t) in result.updated)
+        for (asset, block), wallets in hinted.items():
+            self._chain_of[asset].reached_rows(asset, {block: wallets})
         for number in result.moved:
             self._book.end(number)
         for number in result.dropped:

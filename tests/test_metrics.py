@@ -78,7 +78,7 @@ def test_every_gauge_has_its_name_and_labels() -> None:
 
 def test_the_time_from_event_to_row_is_a_histogram() -> None:
     metrics = Metrics()
-    metrics.event_to_row_seconds.labels("AUDIO").observe(4)
+    metrics.event_to_row_seconds.observe("AUDIO", 4)
     seen = samples(metrics)
     assert seen["trueup_event_to_row_seconds_count", "AUDIO"] == 1
     assert seen["trueup_event_to_row_seconds_bucket", "AUDIO", "3.0"] == 0

@@ -6,6 +6,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from actors.budget.governor import SWEEP_SHARE
 from actors.budget.month import MONTH
 from actors.budget.prices import CALL, HEADER, Prices
 from actors.pace import Pace
@@ -28,6 +29,9 @@ class Sweep:
 class Forecast:
     """One sweep of all rows. `least_secs`: as fast as the budget lets it (None: it sets no bound), `secs`: at its pace, where the budget
     lets it (None: never). `units_a_month` is of 30 days. `meets_target`: None without a `target_age_secs`.
+
+    What the target would cost, None without one: `target_units_a_month` is the sweep's part, and `needs_units_per_sec` and
+    `needs_units_per_month` are what the chain's budget would have to be, live events with it.
     """
 
     rows: int
@@ -41,20 +45,24 @@ class Forecast:
     target_age_secs: float
     meets_target: bool | None
     limited_by: str
+    target_units_a_month: int | None = None
+    needs_units_per_sec: int | None = None
+    needs_units_per_month: int | None = None
 
     def shown(self, name: str) -> dict[str, Any]:
         """For /api/status."""
         return {"name": name, **asdict(self)}
 
 
-def forecast(sweep: Sweep, prices: Prices, units_per_sec: float) -> Forecast:
-    """`units_per_sec`: what the budget leaves to the sweep; infinity where it sets no bound."""
+def forecast(sweep: Sweep, prices: Prices, units_per_sec: float, live_units_a_month: int = 0) -> Forecast:
+    """`units_per_sec`: what the budget leaves to the sweep; infinity where it sets no bound. `live_units_a_month`: what live events take."""
     pace = sweep.pace
     calls = math.ceil(sweep.rows / pace.rows) * math.ceil(min(pace.rows, sweep.rows) / sweep.wallets_per_call)
     units = calls * (prices.of(CALL) + sweep.headers_per_call * prices.of(HEADER))
     least = _secs(units, units_per_sec)
     paced = pace.lap_secs(sweep.rows)
     secs = max(paced, least)
+    in_time = _in_time(units, paced, live_units_a_month) if sweep.target_age_secs else (None, None, None)
     return Forecast(
         rows=sweep.rows,
         tick_rows=pace.rows,
@@ -67,7 +75,17 @@ def forecast(sweep: Sweep, prices: Prices, units_per_sec: float) -> Forecast:
         target_age_secs=sweep.target_age_secs,
         meets_target=secs <= sweep.target_age_secs if sweep.target_age_secs else None,
         limited_by="budget" if least > paced else "target_age_secs" if sweep.target_age_secs else "interval_secs",
+        target_units_a_month=in_time[0],
+        needs_units_per_sec=in_time[1],
+        needs_units_per_month=in_time[2],
     )
+
+
+def _in_time(units: int, paced: float, live_units_a_month: int) -> tuple[int, int, int]:
+    """What sweeps at the pace that the target asks for cost a month, and the budget that they need: a second, and a month."""
+    a_month = math.ceil(units * MONTH / paced) if paced else 0
+    a_second = (a_month / SWEEP_SHARE + live_units_a_month) / MONTH
+    return a_month, math.ceil(a_second), a_month + live_units_a_month
 
 
 def _secs(units: int, units_per_sec: float) -> float:

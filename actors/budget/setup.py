@@ -10,6 +10,7 @@ import trio
 from actors.budget.forecast import Sweep, forecast
 from actors.budget.gate import Budget
 from actors.budget.governor import Governor
+from actors.budget.month import MONTH, live_rate
 from actors.config import AssetConfig, ChainConfig, Config
 from actors.evm.pool import Pool
 from actors.metrics import Metrics
@@ -44,4 +45,5 @@ def _forecast(config: Config, asset: AssetConfig, budget: Budget, chain: ChainVi
     paced = pace(rows, asset.target_age_secs, sweeper.interval_secs, sweeper.batch_size)
     headers = 0 if view.follows else UNPINNED_HEADERS
     sweep = Sweep(rows, paced, chain.wallets_per_call, headers, asset.target_age_secs)
-    return forecast(sweep, governor.prices, governor.sweep_per_sec).shown(asset.name)
+    live = round(live_rate(governor.month) * MONTH) if governor.month else 0
+    return forecast(sweep, governor.prices, governor.sweep_per_sec, live).shown(asset.name)

@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar, cast
 
 from actors.config import AssetConfig, Config
 from actors.messages import PageReading, PageResult, WriteBatch, WriteResult
-from actors.store import chain, checkpoint, holders, leases, ledger, ledger_write, pages, schema, set_aside, spend, write
+from actors.store import ages, chain, checkpoint, holders, leases, ledger, ledger_write, pages, schema, set_aside, spend, write
 from actors.store.ledger_write import Balance
 from tests.simulation import tables_ledger, tables_pages, tables_write
 from tests.simulation import tables_units as units
@@ -46,6 +46,7 @@ UNITS: dict[Callable[..., Any], Callable[..., Any]] = {
     holders.insert_placeholders: units.insert_placeholders,
     holders.above: units.above,
     holders.count: units.count,
+    ages.measure: units.measure_ages,
     set_aside.due: units.due,
     set_aside.count: units.count_aside,
     leases.hold: units.hold,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
+from actors.age.ages import Ages, bucket_of
 from actors.budget.month import MonthSpent, month_of
 from actors.budget.spender import SWEEPER
 from actors.budget.tally import Key, Spent
@@ -169,6 +171,13 @@ def above(c: Contents, asset: AssetConfig, fork: int, after: str, limit: int) ->
 def count(c: Contents, asset: AssetConfig) -> int:
     """As `holders.count` of a small table."""
     return len(c.rows(asset.table))
+
+
+def measure_ages(c: Contents, asset: AssetConfig) -> Ages:
+    """As `ages.measure` of a small table."""
+    ages = [max(0.0, (c.now() - at).total_seconds()) for at, _ in by_age(c, asset) if at > PLACEHOLDER]
+    placeholders = sum(at <= PLACEHOLDER for at, _ in by_age(c, asset))
+    return Ages(tuple(sorted(Counter(map(bucket_of, ages)).items())), len(ages), placeholders, max(ages, default=None))
 
 
 # Wallets that are set aside, roles, and what calls have cost.

@@ -1,0 +1,100 @@
+"""Freshness: how old each asset's rows are, measured every so often, and whether the target age can be kept.
+
+Takes: the tables, over a connection of its own, at most one two hundredth of the time. Sends nothing and writes nothing. On crash or kill:
+what it knows lives beside the mailboxes. Postgres away, or a table that cannot be measured, is tried again, and shown as what it is; neither
+ends it. Each copy of the process measures for itself, since each answers for its own `/readyz`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+import psycopg
+import trio
+
+from actors.age.ages import Ages
+from actors.age.objective import Objective
+from actors.child import ChildSpec
+from actors.config import AssetConfig
+from actors.errors import StoreDown
+from actors.log import get_logger
+from actors.ports import ChainPorts, Store
+from actors.progress import effort
+from actors.store import ages as store_ages
+from actors.view import AssetView
+
+JUDGE_EVERY_SECS = 5.0
+REST = 200.0  # times as long as a measurement took
+LONGEST_REST_SECS = 600.0
+log = get_logger("freshness")
+
+
+class Watched:
+    """One asset: what was measured of it last, and its objective. It outlives the actor."""
+
+    def __init__(self, asset: AssetConfig, view: AssetView) -> None:
+        self.asset, self._view = asset, view
+        self.due = float("-inf")
+        self._ages: Ages | None = None
+        self._objective: Objective | None = None
+
+    def measured(self, ages: Ages, took_secs: float) -> None:
+        """Show it; the next one is due after a rest that this one's cost allows."""
+        self._ages, self._view.age_error = ages, None
+        self._view.age = ages.shown(datetime.now(UTC))
+        self._rest(took_secs)
+
+    def failed(self, reason: str, took_secs: float) -> None:
+        """What was known stays, with its time. Said once."""
+        if self._view.age_error is None:
+            log.warning("the rows' ages cannot be measured", asset=self.asset.name, reason=reason)
+        self._view.age_error = reason
+        self._rest(took_secs)
+
+    def _rest(self, took_secs: float) -> None:
+        self.due = trio.current_time() + min(LONGEST_REST_SECS, REST * took_secs)
+
+    def judge(self, now: float) -> None:
+        """Whether the target age will be kept, by what is known now."""
+        if not self.asset.target_age_secs:
+            return
+        if self._objective is None:
+            self._objective = Objective(self.asset.target_age_secs, now)
+        forecast = self._view.forecast()
+        if self._ages is not None and forecast is not None:
+            swept = self._view.swept if self._view.sweeps else None
+            self._view.objective = self._objective.judge(now, self._ages, forecast, swept)
+
+
+async def run(watched: Sequence[Watched], store: Store, *, task_status: trio.TaskStatus[None]) -> None:
+    """Measure and judge for ever."""
+    task_status.started()
+    while True:
+        for each in watched:
+            if each.due <= trio.current_time():
+                with effort():
+                    await _measure(each, store)
+            each.judge(trio.current_time())
+        await trio.sleep(JUDGE_EVERY_SECS)
+
+
+async def _measure(watched: Watched, store: Store) -> None:
+    """Not `patiently`: that the ages are not known is no reason to say that Postgres is away."""
+    began = trio.current_time()
+    try:
+        ages = await store.database.run(store_ages.measure, watched.asset)
+    except (StoreDown, psycopg.Error) as error:
+        watched.failed(str(error), trio.current_time() - began)
+    else:
+        watched.measured(ages, trio.current_time() - began)
+
+
+def freshness_of(chains: Iterable[ChainPorts], store: Store) -> list[ChildSpec]:
+    """The actor, as the supervisor keeps it; none where there are only ledger rows."""
+    watched = [Watched(asset, ports.asset_views[name]) for ports in chains for name, asset in ports.assets.items()]
+
+    async def keep(*, task_status: trio.TaskStatus[None]) -> None:
+        await run(watched, store, task_status=task_status)
+
+    return [ChildSpec("freshness", keep)] if watched else []

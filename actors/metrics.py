@@ -6,7 +6,9 @@ holds a wallet or a URL.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TypeVar
 
 from prometheus_client import (
@@ -19,6 +21,7 @@ from prometheus_client import (
 )
 from prometheus_client import generate_latest as generate
 
+from actors.gauges import Gauges
 from actors.histogram import Histogram as ByAsset
 from actors.view import ServiceView
 
@@ -26,7 +29,10 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 LANES = ("live", "sweep")
 CAUSES = ("crash", "kill", "stall")
 EVENT_BUCKETS = (0.1, 0.25, 0.5, 1, 2, 3, 5, 8, 12, 15, 20, 30, 60, 120, 300, 600)
-Metric = TypeVar("Metric", Counter, Gauge)
+WRITE_LANES = ("live", "sweep", "pages")
+Metric = TypeVar("Metric", Counter, Gauge, Histogram)
+NodeCalls = partial(Histogram, buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10))
+Writes = partial(Histogram, buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60))
 # They double every counter, and no dashboard of ours reads them.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
@@ -40,6 +46,7 @@ class Metrics:
         self._make_of_calls()
         self._make_of_rows()
         self._make_of_chains()
+        self._gauges = Gauges(self.registry)
         ProcessCollector(registry=self.registry)
 
     def _make(self, kind: Callable[..., Metric], name: str, about: str, *labels: str) -> Metric:
@@ -58,6 +65,8 @@ class Metrics:
         self.window_units = self._make(Gauge, "window_units", "Units in the provider's rolling window", "chain")
         self.month_units = self._make(Gauge, "month_units", "Units of this month, of all processes", "chain")
         self.month_cap_units = self._make(Gauge, "month_cap_units", "Units that a month may cost; 0: no cap", "chain")
+        about = "How long a node took to answer a request, refusals included"
+        self.node_call_seconds = self._make(NodeCalls, "node_call_duration_seconds", about, "chain", "endpoint")
         self.node_errors = self._make(Counter, "node_errors_total", "Errors of nodes by whose fault", "chain", "endpoint", "kind")
 
     def _make_of_rows(self) -> None:
@@ -67,6 +76,8 @@ class Metrics:
         self.set_aside = self._make(Gauge, "set_aside", "Wallets whose read fails, by their next attempt", "asset")
         self.sweep_ticks = self._make(Counter, "sweep_ticks_total", "Ticks of the sweep that were completed", "asset")
         self.sweep_ticks_dropped = self._make(Counter, "sweep_ticks_dropped_total", "Ticks due while one was open", "asset")
+        about = "How long one transaction of the writer took, waits for Postgres included"
+        self.write_seconds = self._make(Writes, "write_duration_seconds", about, "lane")
         about = "From the event's block time to its row's commit, by wallet"
         self.event_to_row_seconds = ByAsset("trueup_event_to_row_seconds", about, EVENT_BUCKETS)
         self.registry.register(self.event_to_row_seconds)
@@ -86,6 +97,8 @@ class Metrics:
         for chain in chains:
             for counter in (self.hints_dropped, self.logs_withheld, self.reorgs, self.reconnects, self.throttled):
                 counter.labels(chain)
+        for lane in WRITE_LANES:
+            self.write_seconds.labels(lane)
         for asset in assets:
             for lane in LANES:
                 self.touches.labels(asset, lane)
@@ -95,8 +108,11 @@ class Metrics:
                 counter.labels(asset)
             self.event_to_row_seconds.expect([asset])
 
-    def observe(self, view: ServiceView) -> None:
-        """Set the gauges that the view knows."""
+    def observe(self, view: ServiceView, now: float) -> None:
+        """Set the gauges that the view knows; `now` is monotonic. What the view no longer has is forgotten."""
+        self._gauges.set(view, now, time.time())
+        for gauge in (self.actor_up, self.mailbox_messages, self.window_units, self.month_cap_units, self.month_units):
+            gauge.clear()
         for actor in view.actors():
             self.actor_up.labels(actor["name"]).set(actor["state"] == "running")
             for cause in CAUSES:

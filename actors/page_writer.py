@@ -62,7 +62,8 @@ class PageWriter:
         """
         ports = self._chain_of[reading.page.asset]
         try:
-            result = await self._store.patiently(write_page, reading, ports.assets, clock())
+            with ports.metrics.write_seconds.labels("pages").time():
+                result = await self._store.patiently(write_page, reading, ports.assets, clock())
         except ONE_ROWS_FAULT as error:
             if reading.count == 1:
                 await self._commit(self._store, [unwritable(_only_touch(reading), reading.branch, error)])

@@ -154,7 +154,7 @@ class Routes:
         return _json(*health.eth_health(self.view, lag, trio.current_time(), datetime.now(UTC), asset))
 
     def _metrics(self, _: Request) -> Response:
-        self.metrics.observe(self.view)
+        self.metrics.observe(self.view, trio.current_time())
         return Response(body=self.metrics.render(), content_type=CONTENT_TYPE)
 
     def _status(self) -> dict[str, Any]:

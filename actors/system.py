@@ -26,10 +26,10 @@ from actors.evm import ws
 from actors.evm.endpoint import Http
 from actors.evm.pool import Pool
 from actors.evm.reader import Reader
+from actors.freshness import freshness_of
 from actors.latency import latencies_of
 from actors.ledger import Ledger, LedgerPorts
 from actors.ledger_chains import LedgerChains
-from actors.freshness import freshness_of
 from actors.log import get_logger
 from actors.mailbox import Lane, Mailbox
 from actors.messages import Outcome, PageReading
@@ -93,6 +93,7 @@ class System:
         views = {n: AssetView(n, chain.name, follows=bool(a.triggers), closes_every_secs=every) for n, a in assets.items()}
         self.view.assets.update(views)
         pool.on_request = lambda endpoint, method: self.metrics.requests.labels(chain.name, endpoint, method).inc()
+        pool.timed_by(lambda endpoint, secs: self.metrics.node_call_seconds.labels(chain.name, endpoint).observe(secs))
         budget = budget_of(chain, self.config, pool, self.metrics, self.view)
         self.budgets.append(budget)
         self.chains[chain.name] = ChainPorts(

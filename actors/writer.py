@@ -63,6 +63,7 @@ class Writer:
         self._chain_of = {asset: ports for ports in chains.values() for asset in ports.assets}
         self._assets: dict[str, AssetConfig] = {n: a for ports in chains.values() for n, a in ports.assets.items()}
         self._ledger = LedgerWriter(book, metrics)
+        self._timers = {True: metrics.write_seconds.labels("live"), False: metrics.write_seconds.labels("sweep")}
         self._page_writers = [PageWriter(lane, store, self._chain_of, self._book, self._commit) for lane, store in pages]
 
     async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
@@ -115,7 +116,8 @@ class Writer:
         own = {move.errand for move in batch.moves}
         self._moving |= own
         try:
-            return await store.patiently(write, replace(batch, clock=clock()), self._assets)
+            with self._timers[store is self._stores[True]].time():
+                return await store.patiently(write, replace(batch, clock=clock()), self._assets)
         finally:
             self._moving -= own
 

@@ -6,7 +6,7 @@ from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from actors.metrics import Metrics
-from tests.views import actor, healthy
+from tests.views import NOW, actor, healthy
 
 
 def families(metrics: Metrics) -> dict[str, Metric]:
@@ -104,7 +104,7 @@ def test_a_scrape_shows_what_the_view_knows() -> None:
     metrics, view = Metrics(), healthy()
     view.actors = lambda: [actor("server"), actor("writer", "backing off")]
     view.assets["AUDIO"].set_aside = 4
-    metrics.observe(view)
+    metrics.observe(view, NOW)
     seen = samples(metrics)
     assert (seen["trueup_actor_up", "server"], seen["trueup_actor_up", "writer"]) == (1, 0)
     assert seen["trueup_actor_restarts_total", "writer", "crash"] == 0
@@ -116,11 +116,11 @@ def test_a_scrape_shows_what_the_view_knows() -> None:
 def test_a_scrape_shows_the_window_and_the_month() -> None:
     metrics, view = Metrics(), healthy()
     view.chains["ethereum"].budget = lambda: {"name": "ethereum", "window_units": 52, "month_units": None, "month_cap": None}
-    metrics.observe(view)
+    metrics.observe(view, NOW)
     seen = samples(metrics)
     assert (seen["trueup_window_units", "ethereum"], seen["trueup_month_cap_units", "ethereum"]) == (52, 0)
     assert ("trueup_month_units", "ethereum") not in seen
     view.chains["ethereum"].budget = lambda: {"name": "ethereum", "window_units": 0, "month_units": 900, "month_cap": 1000}
-    metrics.observe(view)
+    metrics.observe(view, NOW)
     seen = samples(metrics)
     assert (seen["trueup_month_units", "ethereum"], seen["trueup_month_cap_units", "ethereum"]) == (900, 1000)

@@ -55,6 +55,7 @@ class Endpoint:
         self.down_until = float("-inf")
         self.failures = self.requests = 0
         self.on_request: Callable[[str, str], object] = lambda name, method: None
+        self.on_answer: Callable[[str, float], object] = lambda name, secs: None
         self.meter: Meter = Free()
 
     async def call(self, method: str, params: Sequence[Any]) -> Any:
@@ -114,6 +115,7 @@ class Endpoint:
         began = trio.current_time()
         status, headers, answer = await self._client.post(self.url, body)
         self.latency_secs = trio.current_time() - began
+        self.on_answer(self.name, self.latency_secs)
         beat()
         if status >= 400:
             raise self._refusal(status, _retry_after(headers.get("retry-after")), answer, method)

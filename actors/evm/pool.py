@@ -41,6 +41,11 @@ class Pool:
         for endpoint in self.endpoints:
             endpoint.on_request = hook
 
+    def timed_by(self, hook: Callable[[str, float], object]) -> None:
+        """Called with the endpoint's name and the seconds that it took, for each answer."""
+        for endpoint in self.endpoints:
+            endpoint.on_answer = hook
+
     def metered_by(self, meter: Meter) -> None:
         """Each request of each endpoint passes it."""
         for endpoint in self.endpoints:

@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol
 
 import trio
 
+from actors.crashes import Crashes
 from actors.errors import TrueupError
 from actors.progress import Efforts
 from actors.restarts import Backoff
@@ -60,6 +61,7 @@ class Child:
     killed: bool = False
     stalled: Stalled | None = None
     stopping: bool = False
+    crashes: Crashes = field(default_factory=Crashes)
     efforts: Efforts = field(default_factory=Efforts)
     ended: trio.Event = field(default_factory=trio.Event)
 

@@ -3,8 +3,8 @@
     log = get_logger("sweeper")
     log.info("stale refresh: tick complete", requested=50, updated=50)
 
-prints `2026-01-02T03:04:05.678Z INFO sweeper stale refresh: tick complete requested=50 updated=50`. The
-standard library's logging is underneath, so that libraries' lines come out in the same shape.
+prints `2026-01-02T03:04:05.678Z INFO sweeper stale refresh: tick complete requested=50 updated=50`, or the same
+as JSON (see `log_json.py`). The standard library's logging is underneath, so that libraries' lines come out in the same shape.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from datetime import UTC, datetime
 from typing import TextIO
 
+from actors.log_json import JsonFormatter, time_of
 from actors.secrets import mask
 
 ROOT = "trueup"
 _TALKATIVE = ("httpx", "httpcore", "trio-websocket", "wsproto")  # they log URLs and every request at INFO
-_LEVELS = ("debug", "info", "warning", "error")
+LEVELS = ("debug", "info", "warning", "error")
 
 
 class Log:
@@ -43,20 +43,15 @@ class Log:
     def _log(self, level: int, message: str, error: BaseException | None, fields: dict[str, object]) -> None:
         if self._logger.isEnabledFor(level):
             words = [message, *(f"{name}={field(value)}" for name, value in fields.items())]
-            self._logger.log(level, "%s", " ".join(words), exc_info=error)
+            self._logger.log(level, "%s", " ".join(words), exc_info=error, extra={"event": message, "fields": fields})
 
 
 class Formatter(logging.Formatter):
     """Masks the whole line, a traceback included, and keeps what others (a node, say) said on one line."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:
-        at = (
-            datetime.fromtimestamp(record.created, UTC)
-            .isoformat(timespec="milliseconds")
-            .replace("+00:00", "Z")
-        )
         name = record.name.removeprefix(f"{ROOT}.")
-        return f"{at} {record.levelname} {name} {one_line(record.message)}"
+        return f"{time_of(record)} {record.levelname} {name} {one_line(record.message)}"
 
     def format(self, record: logging.LogRecord) -> str:
         text = mask(super().format(record))
@@ -69,14 +64,14 @@ def get_logger(name: str) -> Log:
     return Log(logging.getLogger(f"{ROOT}.{name}"))
 
 
-def setup(level: str = "info", stream: TextIO | None = None) -> None:
-    """Sends every log line to `stream` (standard error). A second call replaces the first."""
-    if level.lower() not in _LEVELS:
-        raise ValueError(f"expected one of {', '.join(_LEVELS)}, got {level}")
+def setup(level: str = "info", stream: TextIO | None = None, form: str = "console") -> None:
+    """Sends every log line to `stream` (standard error); `form` is console or json. A second call replaces the first."""
+    if level.lower() not in LEVELS:
+        raise ValueError(f"expected one of {', '.join(LEVELS)}, got {level}")
     handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(Formatter())
+    handler.setFormatter(JsonFormatter(ROOT) if form == "json" else Formatter())
     root = logging.getLogger()
-    for old in [each for each in root.handlers if isinstance(each.formatter, Formatter)]:
+    for old in [each for each in root.handlers if isinstance(each.formatter, Formatter | JsonFormatter)]:
         root.removeHandler(old)
     root.addHandler(handler)
     root.setLevel(level.upper())

@@ -10,7 +10,6 @@ Trio cannot kill a task that reaches no checkpoint: whoever blocks must do so in
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,10 +18,11 @@ import trio
 from actors.budget.spender import spend_as
 from actors.child import Child, ChildSpec, Limits, Readiness, Stalled
 from actors.errors import TrueupError
+from actors.log import get_logger
 from actors.progress import account_to
 from actors.restarts import Backoff, RestartBudget
 
-log = logging.getLogger("trueup.supervisor")
+log = get_logger("supervisor")
 
 
 class GaveUp(TrueupError):
@@ -131,7 +131,7 @@ class Supervisor:
         with trio.move_on_after(patience_secs + 1):
             await child.ended.wait()
         if not child.ended.is_set():
-            log.error("%s does not stop", child.spec.name)
+            log.error("actor does not stop", child=child.spec.name)
 
     async def _keep(self, child: Child, *, task_status: trio.TaskStatus[None]) -> None:
         account_to(child.efforts)
@@ -177,13 +177,13 @@ class Supervisor:
         cause = "kill" if child.killed and error is None else "stall" if isinstance(error, Stalled) else "crash"
         self._on_restart(child.spec.name, cause)
         if cause == "kill":
-            log.info("%s was killed, restarts", child.spec.name)
+            log.info("actor was killed, restarts", child=child.spec.name)
             await trio.lowlevel.checkpoint()
             return
         error = error or RuntimeError("returned, although it is permanent")
         child.last_error, child.state = _in_short(error), "backing off"
         delay = child.backoff.after(lived_secs)
-        log.error("%s crashed, restarts in %.1f s: %s", child.spec.name, delay, child.last_error, exc_info=error)
+        _say(child, error, cause, delay, child.crashes.times(error, lived_secs))
         if not self._budget.allows(trio.current_time()):
             raise GaveUp(f"gives up after too many crashes, the last in {child.spec.name}: {child.last_error}")
         with trio.CancelScope() as child.scope:
@@ -194,6 +194,13 @@ def first_of(group: BaseExceptionGroup[Any]) -> BaseException:
     """The first plain exception inside a group."""
     inner = group.exceptions[0]
     return first_of(inner) if isinstance(inner, BaseExceptionGroup) else inner
+
+
+def _say(child: Child, error: Exception, cause: str, delay: float, times: int) -> None:
+    """Each crash is a line; its traceback is shown once, however often the same comes again."""
+    said = "actor crashed, restarts" if times == 1 else "actor crashed, restarts: the same as before"
+    shown, name = error if times == 1 else None, child.spec.name
+    log.error(said, child=name, cause=cause, in_secs=round(delay, 1), reason=child.last_error, times=times, exc_info=shown)
 
 
 def _in_short(error: BaseException) -> str:

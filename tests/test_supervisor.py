@@ -242,3 +242,28 @@ async def test_a_child_that_is_removed_ends_alone_and_may_come_back(nursery: tri
     await supervisor.add(ChildSpec("late", late.run), after="one")
     assert (one.born, late.born) == (1, 2)
     await supervisor.stop(10)
+
+
+async def test_a_crash_loop_shows_its_traceback_once_and_counts_the_rest(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    born = 0
+
+    async def crash(*, task_status: trio.TaskStatus[None]) -> None:
+        nonlocal born
+        born += 1
+        task_status.started()
+        await trio.sleep(1)
+        raise ValueError(f"boom {born}")
+
+    supervisor = Supervisor([ChildSpec("one", crash)], SupervisorConfig(max_restarts=100))
+    await nursery.start(supervisor.run)
+    await trio.sleep(20)
+    await supervisor.stop(1)
+    crashes = [record for record in caplog.records if "crashed" in record.getMessage()]
+    assert len(crashes) == supervisor.children["one"].restarts > 3
+    assert [record.exc_info is not None for record in crashes] == [True] + [False] * (len(crashes) - 1)
+    said = [record.getMessage() for record in crashes]
+    assert 'child=one cause=crash in_secs=0.1 reason="ValueError: boom 1" times=1' in said[0]
+    assert "the same as before child=one" in said[1]
+    assert said[2].endswith('reason="ValueError: boom 3" times=3')

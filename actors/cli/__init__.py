@@ -9,7 +9,6 @@ import argparse
 import importlib
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -20,8 +19,6 @@ from actors.secrets import mask
 
 OK, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 DEFAULT_URL = "http://127.0.0.1:1325"
-# The service tells what it does; the others show their own progress.
-LOG_LEVELS = {"run": "info"}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -47,8 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output has left; nor may Python's own flush at exit complain
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
-    except Exception:
-        sys.stderr.write(mask(traceback.format_exc()))
+    except Exception as error:
+        log.get_logger("cli").error("ends by an error that nobody expected", exc_info=error)
         return FAILED
 
 
@@ -75,12 +72,14 @@ def parser() -> argparse.ArgumentParser:
 
 def _dispatch(args: argparse.Namespace) -> int:
     """A command's module has `main(config, args)`, or `main(args)` where it takes no config."""
-    log.setup(LOG_LEVELS.get(args.command, "warning"))
+    log.setup("warning")
     config = None
     if "config" in args:
         from actors.config import load
 
         config = load(args.config)
+        # The service tells what it does; the others show their own progress.
+        log.setup(config.log.level if args.command == "run" else "warning", form=config.log.format)
     module = importlib.import_module(f"actors.cli.{args.command}")
     return int(module.main(args) if config is None else module.main(config, args))
 

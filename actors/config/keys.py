@@ -62,6 +62,14 @@ class ServerConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class LogConfig:
+    """`level` is the service's; the other commands say what goes wrong, and show their progress themselves."""
+
+    format: str = key("console", choices=("console", "json"))
+    level: str = key("info", choices=("debug", "info", "warning", "error"))
+
+
+@dataclass(frozen=True, slots=True)
 class ChainConfig:
     name: str = text(checks.name)
     chain_id: int = count(high=2**63 - 1)
@@ -142,6 +150,7 @@ class Config:
     chains: tuple[ChainConfig, ...]
     assets: tuple[AssetConfig, ...]
     server: ServerConfig = ServerConfig()
+    log: LogConfig = LogConfig()
     budget: BudgetConfig = BudgetConfig()
     sweeper: SweeperConfig = SweeperConfig()
     ledger: LedgerConfig = LedgerConfig()
@@ -164,6 +173,7 @@ class Config:
 TABLES: dict[str, type[Any]] = {
     "database": DatabaseConfig,
     "server": ServerConfig,
+    "log": LogConfig,
     "budget": BudgetConfig,
     "sweeper": SweeperConfig,
     "ledger": LedgerConfig,

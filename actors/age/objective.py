@@ -1,10 +1,13 @@
 """Whether the rows keep within `target_age_secs`, judged before the first one passes it. No Trio; the clock is handed in.
 
-A row's age counts from the start of the service at the earliest: a table that is old by then is *behind* for one sweep, which is said with
-its progress and is no fault; a whole target later it is one. What is coming is told from two sides:
+A table that is so old at the start that no sweep at its pace would be in time is *behind* for one sweep, which is said with its progress and
+is no fault: its rows' ages count from the start of the service at the earliest. A whole target later they are one, as any other's.
+What is coming is told from two sides:
 - the budget: the forecast's sweep takes longer than the target (*unreachable*);
-- the progress: each row's age, and how many are older and so come before it, over the rate at which rows were read of late (*late*).
-Either must hold for a while: a call begins small and grows, a provider refuses for a minute, a tick comes every few minutes.
+- the progress: each row's age, and how many are older and so come before it, over the rate at which rows were read of late (*late*). Over
+  few ticks a sweep that stands still is seen soon, over more of them one that is a little too slow.
+Either must hold for a while, unless there is no while left: a call begins small and grows, a provider refuses for a minute, a tick comes
+every few minutes. A sweep at its pace comes to nine tenths of the target, so that an old row alone says nothing before that.
 """
 
 from __future__ import annotations
@@ -19,10 +22,11 @@ from actors.age.ages import Ages
 
 State = Literal["met", "behind", "late", "unreachable", "missed"]
 WATCHED_FROM = 0.8  # of the target: what is younger has time enough for a sweep that is slow just now
-PATIENCE = 0.05  # of the target
-LONGEST_PATIENCE_SECS = 600.0
-WINDOW = 0.05  # of the target: over which the rate is taken, and over three ticks at least
-WINDOW_TICKS = 3
+ENDS_AT = 0.95  # of the target: no time is left for patience
+LATE_PATIENCE = 0.1  # of the target: a stall of less than half of that is over by then, and out of the window
+BUDGET_PATIENCE, BUDGET_PATIENCE_SECS = 0.05, 600.0  # of the target, and at most
+WINDOW = 0.05  # of the target: over which a rate is taken, in whole ticks, and at least in so many
+WINDOW_TICKS = (3, 10)
 POINTS = 64
 
 
@@ -57,14 +61,17 @@ class Progress:
     def __init__(self) -> None:
         self._seen: deque[tuple[float, int]] = deque()
 
-    def rate(self, now: float, swept: int, tick_rows: int, window_secs: float) -> float | None:
-        """Rows a second over the window; None before one has passed. One tick more than was seen: the next may be just due."""
-        if not self._seen or now - self._seen[-1][0] >= window_secs / POINTS:
+    def saw(self, now: float, swept: int, longest_secs: float) -> None:
+        """So many rows were read by now; what is older than the longest window is forgotten."""
+        if not self._seen or now - self._seen[-1][0] >= longest_secs / POINTS:
             self._seen.append((now, swept))
-        while len(self._seen) > 1 and self._seen[1][0] <= now - window_secs:
+        while len(self._seen) > 1 and self._seen[1][0] <= now - longest_secs:
             self._seen.popleft()
-        since, before = self._seen[0]
-        return (swept - before + tick_rows) / (now - since) if now - since >= window_secs else None
+
+    def rate(self, now: float, swept: int, secs: float) -> float | None:
+        """Rows a second over the last so many; None before they have passed."""
+        before = next((one for one in reversed(self._seen) if one[0] <= now - secs), None)
+        return None if before is None else (swept - before[1]) / (now - before[0])
 
     def forget(self) -> None:
         """Somebody else sweeps."""
@@ -103,29 +110,41 @@ class Objective:
 
     def __init__(self, target_secs: float, began: float) -> None:
         self._target, self._began = target_secs, began
+        self._was_behind: bool | None = None
         self._progress, self._unreachable, self._late = Progress(), _Held(), _Held()
 
     def judge(self, now: float, ages: Ages, forecast: Mapping[str, Any], swept: int | None) -> Verdict:
         """`forecast` as it is shown. `swept`: how many rows this process has swept so far; None where another copy does it."""
-        target, up = self._target, now - self._began
-        patience = min(PATIENCE * target, LONGEST_PATIENCE_SECS)
+        target, up = self._target, self._up(now, ages, forecast)
+        # A bucket is one percent wide.
+        share = 1 - ages.older_than(1.01 * (now - self._began)) / ages.rows if ages.rows else None
         coming = self._peak(now, ages, forecast, swept, up)
-        share = 1 - ages.older_than(up) / ages.rows if ages.rows else None
         oldest = ages.max_secs or 0.0
-        unreachable = self._unreachable.for_secs(now, forecast.get("meets_target") is False) >= patience
-        is_late = coming is not None and coming > target and min(oldest, up) >= WATCHED_FROM * target
-        late = self._late.for_secs(now, is_late) >= patience
-        state, why = self._state(min(oldest, up), oldest, unreachable, late)
+        counted = min(oldest, up)
+        unreachable = self._unreachable.for_secs(now, forecast.get("meets_target") is False)
+        late_for = self._late.for_secs(now, coming is not None and coming > target and counted >= WATCHED_FROM * target)
+        late = late_for >= LATE_PATIENCE * target or (counted >= ENDS_AT * target and (late_for >= 0 or swept is None))
+        too_dear = unreachable >= min(BUDGET_PATIENCE * target, BUDGET_PATIENCE_SECS)
+        state, why = self._state(counted, oldest, too_dear, late)
         return Verdict(target, state, self._words(why, oldest, coming, forecast, share), coming, share)
 
+    def _up(self, now: float, ages: Ages, forecast: Mapping[str, Any]) -> float:
+        """What an age counts as at most: the time since the start, where the table was too old by then for any sweep at its pace."""
+        if self._was_behind is None:
+            rows, every = float(forecast.get("tick_rows") or 0), float(forecast.get("tick_every_secs") or 0.0)
+            self._was_behind = peak(ages, rows / every if every else 0.0, int(rows), math.inf) > self._target
+        return now - self._began if self._was_behind else math.inf
+
     def _peak(self, now: float, ages: Ages, forecast: Mapping[str, Any], swept: int | None, up: float) -> float | None:
+        """The worst that any of the rates makes of it."""
         if swept is None:
             self._progress.forget()
             return None
-        tick = int(forecast.get("tick_rows") or 0)
-        window = max(WINDOW * self._target, WINDOW_TICKS * float(forecast.get("tick_every_secs") or 0.0))
-        rate = self._progress.rate(now, swept, tick, window)
-        return None if rate is None else peak(ages, rate, tick, up)
+        rows, every = int(forecast.get("tick_rows") or 0), float(forecast.get("tick_every_secs") or 0.0) or 1.0
+        windows = [every * max(ticks, math.ceil(WINDOW * self._target / every)) for ticks in WINDOW_TICKS]
+        self._progress.saw(now, swept, windows[-1])
+        rates = [self._progress.rate(now, swept, secs) for secs in windows]
+        return max((peak(ages, rate, rows, up) for rate in rates if rate is not None), default=None)
 
     def _state(self, counted: float, oldest: float, unreachable: bool, late: bool) -> tuple[State, str]:
         """The state, and the words for it. `counted`: the oldest row's age, from the start of the service at the earliest."""
@@ -134,7 +153,7 @@ class Objective:
         if unreachable:
             return "unreachable", "a sweep takes {sweep} within the budget, the target is {target}: it needs {needs}"
         if late:
-            return "late", "rows will be {coming} old before they are read again, the target is {target}: the sweep is too slow"
+            return "late", "rows come to be {coming} old before they are read again, the target is {target}: the sweep is too slow"
         if oldest > self._target:
             return "behind", "the oldest row was read {oldest} ago, before the service started; {share} of the rows were read since"
         return "met", ""
@@ -146,7 +165,7 @@ class Objective:
             why.format(
                 oldest=_secs(oldest),
                 target=_secs(self._target),
-                coming=_secs(math.inf if coming is None else coming),
+                coming=_secs(oldest if coming is None else coming),
                 sweep=_secs(math.inf if sweep is None else sweep),
                 needs=needs,
                 share="none" if share is None else f"{share:.0%}",

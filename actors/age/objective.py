@@ -23,7 +23,7 @@ from actors.age.ages import Ages
 State = Literal["met", "behind", "late", "unreachable", "missed"]
 WATCHED_FROM = 0.8  # of the target: what is younger has time enough for a sweep that is slow just now
 ENDS_AT = 0.95  # of the target: no time is left for patience
-LATE_PATIENCE = 0.1  # of the target: a stall of less than half of that is over by then, and out of the window
+LATE_PATIENCE = 0.05  # of the target, and the longest window: a shorter stall is over by then, and out of the window
 BUDGET_PATIENCE, BUDGET_PATIENCE_SECS = 0.05, 600.0  # of the target, and at most
 WINDOW = 0.05  # of the target: over which a rate is taken, in whole ticks, and at least in so many
 WINDOW_TICKS = (3, 10)
@@ -123,7 +123,7 @@ class Objective:
         counted = min(oldest, up)
         unreachable = self._unreachable.for_secs(now, forecast.get("meets_target") is False)
         late_for = self._late.for_secs(now, coming is not None and coming > target and counted >= WATCHED_FROM * target)
-        late = late_for >= LATE_PATIENCE * target or (counted >= ENDS_AT * target and (late_for >= 0 or swept is None))
+        late = late_for >= LATE_PATIENCE * target + self._windows(forecast)[-1] or (counted >= ENDS_AT * target and (late_for >= 0 or swept is None))
         too_dear = unreachable >= min(BUDGET_PATIENCE * target, BUDGET_PATIENCE_SECS)
         state, why = self._state(counted, oldest, too_dear, late)
         return Verdict(target, state, self._words(why, oldest, coming, forecast, share), coming, share)
@@ -140,11 +140,14 @@ class Objective:
         if swept is None:
             self._progress.forget()
             return None
-        rows, every = int(forecast.get("tick_rows") or 0), float(forecast.get("tick_every_secs") or 0.0) or 1.0
-        windows = [every * max(ticks, math.ceil(WINDOW * self._target / every)) for ticks in WINDOW_TICKS]
+        rows, windows = int(forecast.get("tick_rows") or 0), self._windows(forecast)
         self._progress.saw(now, swept, windows[-1])
         rates = [self._progress.rate(now, swept, secs) for secs in windows]
         return max((peak(ages, rate, rows, up) for rate in rates if rate is not None), default=None)
+
+    def _windows(self, forecast: Mapping[str, Any]) -> list[float]:
+        every = float(forecast.get("tick_every_secs") or 0.0) or 1.0
+        return [every * max(ticks, math.ceil(WINDOW * self._target / every)) for ticks in WINDOW_TICKS]
 
     def _state(self, counted: float, oldest: float, unreachable: bool, late: bool) -> tuple[State, str]:
         """The state, and the words for it. `counted`: the oldest row's age, from the start of the service at the earliest."""

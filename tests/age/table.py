@@ -10,7 +10,7 @@ from actors.age.objective import Objective, Verdict
 from actors.pace import Pace, pace
 
 TARGET = 3600.0
-EVERY_SECS = 10
+EVERY_SECS = 20
 
 
 class Table:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from actors import health
+from actors.age.objective import Verdict
 from actors.view import AssetView, ServiceView
 from tests.views import AT, NOW, FakeEndpoint, actor, header, healthy
 
@@ -210,3 +211,24 @@ def test_the_status_has_each_chains_budget_and_each_assets_forecast() -> None:
     status = health.status(view, NOW)
     assert status["budgets"] == [{"name": "ethereum", "window_units": 52}]
     assert status["forecasts"] == [{"name": "AUDIO", "calls": 630}]
+
+
+def test_readiness_names_an_objective_that_is_at_risk_and_not_one_that_is_behind_for_a_sweep() -> None:
+    view = healthy()
+    asset = view.assets["AUDIO"]
+    asset.objective = Verdict(3600, "behind", "the oldest row was read 9000 s ago")
+    assert reasons(view) == []
+    asset.objective = Verdict(3600, "late", "rows come to be 4000 s old before they are read again")
+    assert reasons(view) == ["asset AUDIO: rows come to be 4000 s old before they are read again"]
+    asset.follows = False
+    assert len(reasons(view)) == 1
+
+
+def test_the_status_has_each_assets_ages_and_objective_and_null_while_unknown() -> None:
+    view = healthy()
+    shown = health.status(view, NOW)["assets"][0]
+    assert [shown[name] for name in ("age", "age_error", "objective", "event_to_row")] == [None] * 4
+    view.assets["AUDIO"].age, view.assets["AUDIO"].objective = {"rows": 3}, Verdict(3600, "late", "x", float("inf"), 0.5)
+    shown = json.loads(json.dumps(health.status(view, NOW)["assets"][0], allow_nan=False))
+    assert shown["age"] == {"rows": 3}
+    assert shown["objective"] == {"target_secs": 3600, "state": "late", "at_risk": True, "why": "x", "peak_secs": None, "swept_share": 0.5}

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
+
+import pytest
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
+from actors.age.ages import Ages
+from actors.age.objective import Verdict
 from actors.metrics import Metrics
-from tests.views import NOW, actor, healthy
+from tests.views import AT, NOW, FakeEndpoint, actor, header, healthy
 
 
 def families(metrics: Metrics) -> dict[str, Metric]:
@@ -124,3 +130,52 @@ def test_a_scrape_shows_the_window_and_the_month() -> None:
     metrics.observe(view, NOW)
     seen = samples(metrics)
     assert (seen["trueup_month_units", "ethereum"], seen["trueup_month_cap_units", "ethereum"]) == (900, 1000)
+
+
+def test_a_scrape_shows_what_an_alert_needs() -> None:
+    view, metrics = healthy(), Metrics()
+    asset, chain = view.assets["AUDIO"], view.chains["ethereum"]
+    chain.head, asset.checkpoint_time = replace(header(120), timestamp=int(time.time()) - 12), time.time() - 30
+    asset.age, asset.objective = Ages(((500, 10),), 10, 3, 150.0).shown(AT), Verdict(3600, "late", "x")
+    metrics.observe(view, NOW)
+    seen = samples(metrics)
+    for name in ("ready", "store_up"):
+        assert seen[f"trueup_{name}",] == (name == "store_up")
+    assert seen["trueup_endpoint_up", "ethereum", "https://node.example"] == 1
+    assert seen["trueup_head_age_seconds", "ethereum"] == pytest.approx(12, abs=2)
+    assert seen["trueup_checkpoint_lag_seconds", "AUDIO", "ethereum"] == pytest.approx(30, abs=2)
+    assert (seen["trueup_rows", "AUDIO"], seen["trueup_placeholder_rows", "AUDIO"]) == (10, 3)
+    assert seen["trueup_row_age_max_seconds", "AUDIO"] == 150
+    assert seen["trueup_row_age_seconds", "AUDIO", "0.99"] == pytest.approx(149, rel=0.01)
+    assert (seen["trueup_target_age_seconds", "AUDIO"], seen["trueup_target_age_at_risk", "AUDIO"]) == (3600, 1)
+
+
+def test_what_another_copy_follows_or_nobody_knows_yet_is_not_shown_rather_than_0() -> None:
+    view, metrics = healthy(), Metrics()
+    metrics.observe(view, NOW)
+    assert ("trueup_head_age_seconds", "ethereum") in samples(metrics)
+    view.chains["ethereum"].leads = False
+    metrics.observe(view, NOW)
+    absent = ("head_age_seconds", "checkpoint_lag_seconds", "row_age_seconds", "row_age_max_seconds", "target_age_at_risk")
+    assert not [key for key in samples(metrics) if key[0].removeprefix("trueup_") in absent]
+
+
+def test_an_actor_and_a_chain_that_are_no_more_are_forgotten() -> None:
+    view, metrics = healthy(), Metrics()
+    metrics.observe(view, NOW)
+    view.actors, view.chains, view.assets = lambda: [actor("server")], {}, {}
+    metrics.observe(view, NOW)
+    labels = {value for name, *values in samples(metrics) if name.endswith(("_up", "_connected", "age_seconds")) for value in values}
+    assert labels == {"server"}
+
+
+def test_an_endpoint_counts_as_down_while_it_failed_lately_though_it_may_be_asked_again() -> None:
+    endpoint, metrics = FakeEndpoint(failures=3, down_until=NOW - 30), Metrics()
+    view = healthy(endpoint)
+    metrics.observe(view, NOW)
+    assert samples(metrics)["trueup_endpoint_up", "ethereum", endpoint.name] == 0
+    metrics.observe(view, NOW + 600)  # it was left in peace since, with nobody to ask it
+    assert samples(metrics)["trueup_endpoint_up", "ethereum", endpoint.name] == 1
+    endpoint.chain_ok = False
+    metrics.observe(view, NOW + 600)
+    assert samples(metrics)["trueup_endpoint_up", "ethereum", endpoint.name] == 0

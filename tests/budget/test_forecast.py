@@ -7,6 +7,7 @@ import json
 import pytest
 
 from actors.budget.forecast import Sweep, forecast
+from actors.budget.governor import SWEEP_SHARE
 from actors.budget.month import DAY, MONTH
 from actors.budget.prices import Prices
 from actors.pace import Pace, pace
@@ -59,3 +60,15 @@ def test_a_budget_that_leaves_nothing_means_never() -> None:
 def test_an_empty_table_takes_nothing() -> None:
     found = forecast(Sweep(0, Pace(50, 30), 200), ALCHEMY, 0)
     assert (found.calls, found.units, found.secs, found.units_a_month) == (0, 0, 0, 0)
+
+
+def test_what_a_target_would_cost_is_said_whether_or_not_it_can_be_met() -> None:
+    paced = pace(ROWS, DAY, 30, 50)
+    for per_sec in (INF, 0.1):
+        found = forecast(Sweep(ROWS, paced, 5000, target_age_secs=DAY), ALCHEMY, per_sec, live_units_a_month=1_000_000)
+        assert found.target_units_a_month == pytest.approx(found.units * 30 / 0.9, rel=0.01)
+        assert found.needs_units_per_month == (found.target_units_a_month or 0) + 1_000_000
+    enough = SWEEP_SHARE * (found.needs_units_per_sec or 0)
+    assert forecast(Sweep(ROWS, paced, 5000, target_age_secs=DAY), ALCHEMY, enough).meets_target
+    aimless = forecast(Sweep(ROWS, paced, 5000), ALCHEMY, INF)
+    assert (aimless.target_units_a_month, aimless.needs_units_per_sec, aimless.needs_units_per_month) == (None, None, None)

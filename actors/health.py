@@ -171,6 +171,7 @@ def _asset(asset: AssetView, now: float) -> dict[str, Any]:
         "tick_requested": asset.tick_requested,
         "tick_updated": asset.tick_updated,
         "last_tick_at": _iso(asset.last_tick_at),
+        "audit": asset.audit(),
     }
 
 

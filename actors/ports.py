@@ -93,6 +93,7 @@ class ChainPorts:
     metrics: Metrics
     reader: Reader
     budget: Budget
+    archives: Sequence[Endpoint] = ()  # which the audit alone asks
     sizes: dict[tuple[int, str], CallSize] = field(default_factory=dict)
     hand: Hand = field(default_factory=Hand)
     hand_bell: Bell = field(default_factory=Bell)

@@ -14,7 +14,8 @@ from typing import Any
 
 import trio
 
-from actors import bookkeeper, chaos, server
+from actors import auditor, bookkeeper, chaos, server
+from actors.audit.panel import archives_of
 from actors.batcher import batcher_of
 from actors.budget.gate import Budget
 from actors.budget.setup import budget_of
@@ -65,7 +66,7 @@ class System:
 
     def __post_init__(self) -> None:
         self.view = ServiceView(chains={}, assets={})
-        names = ("following", "sweeping", "writing", "writing-sweep", "writing-pages", "ledger", "roles", "spending")
+        names = ("following", "sweeping", "writing", "writing-sweep", "writing-pages", "ledger", "roles", "spending", "auditing")
         self.databases = {name: self.database(self.config.database.url, name) for name in names}
         self.stores = {name: Store(database, self.view) for name, database in self.databases.items()}
         self.budgets: list[Budget] = []
@@ -110,6 +111,7 @@ class System:
             metrics=self.metrics,
             reader=Reader(chain.chain_id, chain.multicall3, chain.reads),
             budget=budget,
+            archives=archives_of(chain, self.client, budget, pool.on_request),
         )
         return self.chains[chain.name]
 
@@ -143,6 +145,7 @@ class System:
             sources.append(ChildSpec("ledger", self._keep_ledger))
         for name, ports in self.chains.items():
             sources.append(ChildSpec(f"subscriber:{name}", partial(self._subscribe, ports)))
+        sources += auditor.specs(self.config, self.chains, self.stores, self.holder)
         if self.config.chaos.enabled and self.config.chaos.kill_every_secs:
             sources.append(ChildSpec("chaos", self._chaos))
         return self.specs(sources)

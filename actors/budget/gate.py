@@ -13,7 +13,7 @@ from typing import Any
 
 import trio
 
-from actors.budget.governor import Governor
+from actors.budget.governor import LAST_SHARE, SWEEP_SHARE, Governor
 from actors.budget.month import MONTH, live_rate
 from actors.budget.prices import CALL
 from actors.budget.spender import SWEEPER, Spender, spender, spending
@@ -47,7 +47,7 @@ class Budget:
 
     async def _give_way(self) -> None:
         with waiting_for_others():
-            while (secs := self.sweep_secs()) > 0:
+            while (secs := self.governor.hold(LAST_SHARE if spender().last else SWEEP_SHARE).secs) > 0:
                 await trio.sleep(secs)
 
     async def _wait(self, units: int) -> None:

@@ -36,6 +36,7 @@ class Suspect:
     found: int | None
     block_hash: str | None
     endpoints: tuple[str, ...]
+    note: str = ""
 
 
 @dataclass
@@ -75,7 +76,6 @@ class Checker:
     async def _look(self, selected: Selected, findings: Findings) -> dict[str, Why]:
         """Sort the rows into the findings; the wallets that are to be looked at again."""
         look = _Look(findings)
-        self.panel.met(selected.rows)
         groups: dict[tuple[int, bool], list[Row]] = defaultdict(list)
         findings.miss((row for row in selected.rows if row.read_block is None), "never read")
         self._on_rows(sum(row.read_block is None for row in selected.rows))
@@ -121,18 +121,21 @@ class Checker:
 
     async def _confirm(self, block: int, odd: Sequence[Row], first: Answered, look: _Look) -> None:
         second = await self.panel.ask_again(first, block, [row.wallet for row in odd])
+        wrong = []
         for row in odd:
-            found = first.sums[row.wallet]
-            opinion = second_opinion(row, found, second.sums[row.wallet])
+            opinion = second_opinion(row, first.sums[row.wallet], second.sums[row.wallet])
             if opinion == "wrong" and first.block_hash == second.block_hash:
-                look.suspects.append(Suspect(row, found, first.block_hash, _names(first, second)))
+                wrong.append(row)
             elif opinion == "right":
                 look.findings.checked += 1
-                log.warning("an endpoint contradicts the row and another one", wallet=row.wallet, block=block, endpoint=first.endpoint)
+                log.warning("one reading contradicts the row, another one does not", wallet=row.wallet, block=block, endpoint=first.endpoint)
             elif opinion == "no sum":
                 look.findings.miss([row], "no sum")
             else:
                 look.again[row.wallet] = "unsettled"
+        if wrong:
+            third = await self.panel.hear_preferred(first, block, [row.wallet for row in wrong])
+            look.suspects += [Suspect(row, first.sums[row.wallet], first.block_hash, _names(first, second), _note(row, third)) for row in wrong]
 
     async def _judge(self, look: _Look, branch: int) -> None:
         """Whether the suspects stand: if so, they are wrong."""
@@ -144,7 +147,8 @@ class Checker:
             how = stand(one.row, one.block_hash, branch, now)
             if how == "stands":
                 look.findings.checked += 1
-                drift = Drift(one.row, one.found, one.block_hash, one.endpoints, branch, now.notes.get(one.row.wallet, ""))
+                note = ", ".join(filter(None, (one.note, now.notes.get(one.row.wallet))))
+                drift = Drift(one.row, one.found, one.block_hash, one.endpoints, branch, note)
                 look.findings.drifts.append(drift)
             elif how != "gone":
                 look.again[one.row.wallet] = "unsettled"
@@ -152,3 +156,9 @@ class Checker:
 
 def _names(first: Answered, second: Answered) -> tuple[str, ...]:
     return (first.endpoint,) if first.endpoint == second.endpoint else (first.endpoint, second.endpoint)
+
+
+def _note(row: Row, third: Answered | None) -> str:
+    if third is None or (said := third.sums[row.wallet]) is None:
+        return ""
+    return f"{third.endpoint} says what the row says" if str(said) == row.balance else ""

@@ -6,16 +6,16 @@ Nothing that fails here is held against an endpoint: it is the live path's, and 
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Literal
 
 import trio
 
-from actors.audit.verdict import Answered, Row, is_ahead
-from actors.audit.window import NEAR_HEAD, Window
+from actors.audit.verdict import Answered, is_ahead
+from actors.audit.window import Window
 from actors.config import ChainConfig
 from actors.errors import NodeBehind, NodeError, Permanent, TooLarge, WrongBlock, WrongChain
+from actors.evm import attest
 from actors.evm.block import Pin
 from actors.evm.endpoint import Endpoint, Http, public_name
 from actors.evm.meter import Meter
@@ -26,9 +26,8 @@ from actors.ports import ChainPorts
 from actors.progress import beat
 from actors.restarts import Backoff
 
-TRIES = 5
+TRIES = 4
 RETRY_SECS = (0.1, 2.0)
-WITNESSES, KEPT_WITNESSES = 3, 32
 MOST_UNREADABLE = 16  # wallets of one block: where more are, it is the node that gives too little
 log = get_logger("audit")
 
@@ -47,7 +46,7 @@ class Unread(Exception):
 
 
 class NoState(NodeBehind):
-    """Nothing in an answer shows that the node has that block's state: some answer 0 to all where they have pruned it."""
+    """Nothing in an answer shows that the node has that block's state: where they have pruned it, to some every account is empty."""
 
 
 def archives_of(chain: ChainConfig, client: Http, meter: Meter, on_request: Callable[[str, str], object]) -> list[Endpoint]:
@@ -67,7 +66,7 @@ class Panel:
         self._ports, self._asset = ports, asset
         self._windows: dict[str, Window] = {}
         self._sizes: dict[tuple[str, str], CallSize] = {}
-        self._witnesses: deque[str] = deque(maxlen=KEPT_WITNESSES)
+        self._tries = TRIES
 
     def _window(self, endpoint: Endpoint) -> Window:
         return self._windows.setdefault(endpoint.name, Window())
@@ -84,43 +83,44 @@ class Panel:
         now = trio.current_time()
         return min((self._window(endpoint).gone_to(now) for endpoint in self.endpoints()), default=-1)
 
-    def met(self, rows: Sequence[Row]) -> None:
-        """Rows of wallets that have a balance: who answers 0 to all of them has no state. Each call asks for some as well; those that the
-        chain said it of are better.
-        """
-        if not self._witnesses:
-            self._witnesses.extend([row.wallet for row in rows if row.balance != "0"][:WITNESSES])
-
-    async def ask(self, block: int, wallets: Sequence[str], but: str | None = None) -> Answered:
-        """What the first who can says of the wallets at a block; `but`: anybody but that URL. Raises Unread."""
-        backoff, why = Backoff(*RETRY_SECS), list[tuple[Endpoint, NodeError]]()
-        for left in reversed(range(TRIES)):
-            asked = [one for one in self.endpoints() if one.url != but and block > self._window(one).gone_to(trio.current_time())]
-            why = []
-            for endpoint in asked:
+    async def ask(self, block: int, wallets: Sequence[str], but: Collection[str] = ()) -> Answered:
+        """What the first who can says of the wallets at a block; `but`: anybody but those URLs. Raises Unread."""
+        backoff, tries = Backoff(*RETRY_SECS), self._tries
+        while True:
+            tries -= 1
+            why: list[tuple[Endpoint, NodeError]] = []
+            for endpoint in [one for one in self.endpoints() if one.url not in but and block > self._window(one).gone_to(trio.current_time())]:
                 try:
-                    return await self._from(endpoint, block, wallets)
+                    found = await self._from(endpoint, block, wallets)
                 except NodeError as error:
                     why.append((endpoint, error))
-            if not left or all(isinstance(error, NodeBehind | WrongChain) for _, error in why):
+                else:
+                    self._tries = TRIES
+                    return found
+            if tries <= 0 or all(isinstance(error, NodeBehind | WrongChain) for _, error in why):
                 break
             beat()
             await trio.sleep(backoff.after(0))
-        raise self._unread(block, why)
+        unread = self._unread(block, why)
+        self._tries = 1 if unread.cause == "failed" else self._tries  # while they fail, each block need not wait for them anew
+        raise unread
 
     def _unread(self, block: int, why: Sequence[tuple[Endpoint, NodeError]]) -> Unread:
         heads = [endpoint.last_head for endpoint, error in why if endpoint.last_head is not None and isinstance(error, NodeBehind)]
         # What is from another block proves nothing, and a node that answers so of an old one does not have it.
         cause: Cause = "pruned" if all(isinstance(error, NodeBehind | WrongBlock | WrongChain) for _, error in why) else "failed"
-        if heads and block > max(heads) - NEAR_HEAD:
+        if heads and block > max(heads):
             cause = "ahead" if len(heads) == len(why) and is_ahead(block, heads) else "recent"
         text = "; ".join(f"{endpoint.name}: {error}" for endpoint, error in why)
         return Unread(cause, tuple(endpoint.name for endpoint, _ in why), text)
 
     async def ask_again(self, first: Answered, block: int, wallets: Sequence[str]) -> Answered:
-        """A second opinion: another endpoint's; where there is none, the same one's, by another rung if it serves one. Raises Unread."""
+        """A second opinion: another endpoint's, or the same one's by another rung if it serves one. Raises Unread.
+
+        Not the preferred one's: of a row that it lied about it would say what the row says, and so hide its lie.
+        """
         try:
-            return await self.ask(block, wallets, but=first.url)
+            return await self.ask(block, wallets, but=(first.url, self._ports.pool.preferred().url))
         except Unread:
             endpoint = next((one for one in self.endpoints() if one.url == first.url), None)
             if endpoint is None:
@@ -129,6 +129,16 @@ class Panel:
             return await self._from(endpoint, block, wallets, endpoint.rungs[-1] if endpoint.rungs else None)
         except NodeError as error:
             raise self._unread(block, [(endpoint, error)]) from error
+
+    async def hear_preferred(self, first: Answered, block: int, wallets: Sequence[str]) -> Answered | None:
+        """What the preferred endpoint says, where it was not asked yet, and answers."""
+        endpoint = self._ports.pool.preferred()
+        if endpoint.url == first.url:
+            return None
+        try:
+            return await self._from(endpoint, block, wallets)
+        except NodeError:
+            return None
 
     async def _from(self, endpoint: Endpoint, block: int, wallets: Sequence[str], rung: str | None = None) -> Answered:
         """What one endpoint says. A block whose state it does not have is asked for twice before that is believed. Raises NodeError."""
@@ -151,14 +161,23 @@ class Panel:
         if header is None:
             raise NodeBehind(f"has no block {block}")
         pin = Pin(header.number, header.hash, header)
-        witnesses = [one for one in list(self._witnesses)[-WITNESSES:] if one not in wallets]
-        sums = await _Asking(self, endpoint, pin, rung).sums([*wallets, *witnesses])
-        rich = [wallet for wallet, value in sums.items() if value]
-        if not rich and self._witnesses:
+        sums = await _Asking(self, endpoint, pin, rung).sums(wallets)
+        if not (self._speaks_of_state(sums.values()) or await self._has_code(endpoint, pin)):
             raise NoState(f"shows nothing of the state of block {block}")
         self._window(endpoint).answered(block)
-        self._witnesses.extend([wallet for wallet in rich[:WITNESSES] if wallet not in self._witnesses])
         return Answered("0x" + header.hash.hex(), endpoint.name, endpoint.url, sums)
+
+    def _speaks_of_state(self, sums: Iterable[int | None]) -> bool:
+        """Whether there is a sum that no empty state has: a balance, or a contract's word, since where there is no code there is none."""
+        by_contract = any(source.contract is not None for source in self._ports.sources_of(self._asset))
+        return any(value is not None and (value > 0 or by_contract) for value in sums)
+
+    async def _has_code(self, endpoint: Endpoint, pin: Pin) -> bool:
+        """Whether a contract is there at that block which should be: a source, or Multicall3."""
+        contracts = [source.contract for source in self._ports.sources_of(self._asset) if source.contract is not None]
+        address = "0x" + (contracts or [self._ports.config.multicall3])[0].hex()
+        code = await endpoint.call("eth_getCode", [address, attest.where(pin, endpoint.hash_pins)])
+        return isinstance(code, str) and len(code) > 2
 
     def size(self, endpoint: Endpoint, rung: str | None) -> CallSize:
         """How many wallets go into a call."""

@@ -2,7 +2,7 @@
 
 What it finds is recorded in `trueup_audit` before it is mended. A mend is an errand like a tick of the sweep: a touch, which is read at a
 block that is not older than the row's, and written by the writer. Then the row is checked once more. One that is wrong still is shown as
-`blocked`, and not mended again before it is drawn again.
+`blocked`: it is looked at in each tick, and not mended again.
 On crash or kill: open errands are seen through, and recorded rows without an outcome are checked anew.
 """
 
@@ -68,7 +68,7 @@ class Auditor:
         chosen = some(within, rows, self._rng)
         findings = await self._checker.check(Selected(chosen, drawn.branch))
         self._count(len(drawn.rows), len(chosen), len(drawn.rows) - len(within), findings)
-        await self._mend(findings.drifts)
+        await self._mend([drift for drift in findings.drifts if drift.row.wallet not in self._tally.blocked])
 
     def _count(self, drawn: int, chosen: int, known: int, findings: Findings) -> None:
         self._tally.add(drawn, chosen, known, findings)

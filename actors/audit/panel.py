@@ -21,7 +21,6 @@ from actors.evm.endpoint import Endpoint, Http, public_name
 from actors.evm.meter import Meter
 from actors.evm.rung import Value
 from actors.evm.size import CallSize
-from actors.log import get_logger
 from actors.ports import ChainPorts
 from actors.progress import beat
 from actors.restarts import Backoff
@@ -29,9 +28,6 @@ from actors.restarts import Backoff
 TRIES = 4
 RETRY_SECS = (0.1, 2.0)
 MOST_UNREADABLE = 16  # wallets of one block: where more are, it is the node that gives too little
-log = get_logger("audit")
-
-
 Cause = Literal["pruned", "ahead", "recent", "failed"]
 
 
@@ -125,10 +121,13 @@ class Panel:
             endpoint = next((one for one in self.endpoints() if one.url == first.url), None)
             if endpoint is None:
                 raise
-        try:
-            return await self._from(endpoint, block, wallets, endpoint.rungs[-1] if endpoint.rungs else None)
-        except NodeError as error:
-            raise self._unread(block, [(endpoint, error)]) from error
+        why: list[tuple[Endpoint, NodeError]] = []
+        for rung in reversed(endpoint.rungs):
+            try:
+                return await self._from(endpoint, block, wallets, rung)
+            except NodeError as error:
+                why.append((endpoint, error))
+        raise self._unread(block, why)
 
     async def hear_preferred(self, first: Answered, block: int, wallets: Sequence[str]) -> Answered | None:
         """What the preferred endpoint says, where it was not asked yet, and answers."""

@@ -21,6 +21,7 @@ from actors.budget.tally import Tally
 from actors.progress import waiting_for_others
 
 INF = float("inf")
+LAST_SECS = 0.1  # who is last wakes after the sweep, which then has filled the window again
 
 
 class Budget:
@@ -47,8 +48,9 @@ class Budget:
 
     async def _give_way(self) -> None:
         with waiting_for_others():
-            while (secs := self.governor.hold(LAST_SHARE if spender().last else SWEEP_SHARE).secs) > 0:
-                await trio.sleep(secs)
+            last = spender().last
+            while (secs := self.governor.hold(LAST_SHARE if last else SWEEP_SHARE).secs) > 0:
+                await trio.sleep(secs + (LAST_SECS if last else 0.0))
 
     async def _wait(self, units: int) -> None:
         self.governor.live_waiting += 1

@@ -16,11 +16,11 @@ from actors.sandbox.town import Town
 from actors.store import audit
 from actors.system import System
 from tests.audit.audit_faults import Empty, Latest, Liar, Pruned
-from tests.audit.audit_world import spoil, text, wallets
+from tests.audit.audit_world import evidence, on, spoil, text, wallets
 from tests.proxy import Fault, Proxy
 from tests.proxy_faults import Refuse
 from tests.proxy_world import LOGS, Behind, busy, mine, still_true, tally
-from tests.world import World, followed, running
+from tests.world import World, eventually, followed, running
 
 GONE: dict[str, Callable[[], Fault]] = {
     "geth": Pruned,
@@ -162,3 +162,22 @@ async def test_balances_of_a_native_asset_are_no_zeros_where_the_state_is_gone(b
     assert (findings.drifts, set(findings.uncheckable.values())) == ([], {"pruned"})
     findings = await checked(world)
     assert [drift.chain_balance for drift in findings.drifts] == [0, 0, 0]
+
+
+async def test_a_row_that_is_wrong_still_after_it_was_read_again_is_blocked_and_not_mended_for_ever(
+    behind: Behind, first: Proxy, second: Proxy
+) -> None:
+    """What the preferred endpoint lies about is written again as it lies."""
+    world = behind(first, second, ws=False, chain="poll_interval_secs = 0.1", extra=on(3_000_000))
+    wallet = world.town.wallets[0]
+    world.query("INSERT INTO eth_wallet_balances (wallet, balance, read_block) VALUES (%s, 1, %s)", text(wallet), world.town.block())
+    with first.fault(Liar()) as lie:
+        async with running(world, sweep=False) as system:
+            shown = system.view.assets["TOWN"].audit
+            await eventually(lambda: "is wrong still" in ((shown() or {})["blocked"] or ""), "that it is blocked")
+            kept, checked = len(evidence(world)), (shown() or {})["checked"]
+            await eventually(lambda: (shown() or {})["checked"] > checked + 1, "the next looks")
+            assert lie.struck
+            assert len(evidence(world)) == kept
+            assert f"0x{wallet.hex()}: the row says {world.town.truth(wallet) + 1}" in (shown() or {})["blocked"]
+            assert "blocked" in [outcome for *_, outcome in evidence(world)]

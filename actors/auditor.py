@@ -8,6 +8,7 @@ On crash or kill: open errands are seen through, and recorded rows without an ou
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
@@ -42,7 +43,7 @@ class Auditor:
     def __init__(self, ports: ChainPorts, asset: AssetConfig, store: Store, rows_a_minute: int, tally: Tally, checker: Checker) -> None:
         self._ports, self._asset, self._store = ports, asset, store
         self._pace, self._tally, self._checker = pace_of(rows_a_minute), tally, checker
-        self._rng = Random()
+        self._rng = Random(random.getrandbits(64))
 
     async def stand_by(self) -> None:
         """Another copy of the process audits."""

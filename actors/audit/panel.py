@@ -11,23 +11,21 @@ from typing import Literal
 
 import trio
 
+from actors.audit.calls import Calls
 from actors.audit.verdict import Answered, is_ahead
 from actors.audit.window import Window
 from actors.config import ChainConfig
-from actors.errors import NodeBehind, NodeError, Permanent, TooLarge, WrongBlock, WrongChain
+from actors.errors import NodeBehind, NodeError, WrongBlock, WrongChain
 from actors.evm import attest
 from actors.evm.block import Pin
 from actors.evm.endpoint import Endpoint, Http, public_name
 from actors.evm.meter import Meter
-from actors.evm.rung import Value
-from actors.evm.size import CallSize
 from actors.ports import ChainPorts
 from actors.progress import beat
 from actors.restarts import Backoff
 
 TRIES = 4
 RETRY_SECS = (0.1, 2.0)
-MOST_UNREADABLE = 16  # wallets of one block: where more are, it is the node that gives too little
 Cause = Literal["pruned", "ahead", "recent", "failed"]
 
 
@@ -56,12 +54,12 @@ def archives_of(chain: ChainConfig, client: Http, meter: Meter, on_request: Call
 
 
 class Panel:
-    """One asset's: it outlives the actor. Sizes of calls are its own: a wallet that only old blocks make fail is no limit of the sweep's."""
+    """One asset's: it outlives the actor."""
 
     def __init__(self, ports: ChainPorts, asset: str) -> None:
         self._ports, self._asset = ports, asset
+        self._calls = Calls(ports, asset)
         self._windows: dict[str, Window] = {}
-        self._sizes: dict[tuple[str, str], CallSize] = {}
         self._tries = TRIES
 
     def _window(self, endpoint: Endpoint) -> Window:
@@ -160,7 +158,7 @@ class Panel:
         if header is None:
             raise NodeBehind(f"has no block {block}")
         pin = Pin(header.number, header.hash, header)
-        sums = await _Asking(self, endpoint, pin, rung).sums(wallets)
+        sums = await self._calls.sums(endpoint, pin, wallets, rung)
         if not (self._speaks_of_state(sums.values()) or await self._has_code(endpoint, pin)):
             raise NoState(f"shows nothing of the state of block {block}")
         self._window(endpoint).answered(block)
@@ -177,61 +175,3 @@ class Panel:
         address = "0x" + (contracts or [self._ports.config.multicall3])[0].hex()
         code = await endpoint.call("eth_getCode", [address, attest.where(pin, endpoint.hash_pins)])
         return isinstance(code, str) and len(code) > 2
-
-    def size(self, endpoint: Endpoint, rung: str | None) -> CallSize:
-        """How many wallets go into a call."""
-        used = self._ports.reader.rung(endpoint, rung)
-        most = min(self._ports.config.holders_per_call, used.most)
-        return self._sizes.setdefault((endpoint.url, used.name), CallSize(most))
-
-    async def values(self, endpoint: Endpoint, pin: Pin, wallets: Sequence[str], rung: str | None) -> list[Value]:
-        """One call's. Raises NodeError."""
-        sources, began = self._ports.sources_of(self._asset), trio.current_time()
-        plan = [(sources, bytes.fromhex(wallet[2:])) for wallet in wallets]
-        try:
-            answer = await self._ports.reader.read(endpoint, pin, plan, wide=True, rung=rung)
-        except Permanent:
-            endpoint.probed = False  # a rung that stopped working
-            raise
-        self.size(endpoint, rung).accepted(len(wallets), trio.current_time() - began, answer.gas)
-        return answer.values
-
-
-class _Asking:
-    """The calls for one block's wallets. A part that is too large is halved, down to a wallet that cannot be read at all."""
-
-    def __init__(self, panel: Panel, endpoint: Endpoint, pin: Pin, rung: str | None) -> None:
-        self._panel, self._endpoint, self._pin, self._rung = panel, endpoint, pin, rung
-        self._read: dict[str, int | None] = {}
-        self._unreadable = 0
-
-    async def sums(self, wallets: Sequence[str]) -> dict[str, int | None]:
-        """Each wallet's; None where it has none. Raises NodeError, also TooLarge where hardly any wallet can be read."""
-        at = 0
-        while at < len(wallets):
-            part = wallets[at : at + self._panel.size(self._endpoint, self._rung).current]
-            try:
-                await self._part(part)
-            except TooLarge:
-                self._panel.size(self._endpoint, self._rung).refused(len(part))
-                await self._halves(part)
-            at += len(part)
-        return self._read
-
-    async def _part(self, wallets: Sequence[str]) -> None:
-        values = await self._panel.values(self._endpoint, self._pin, wallets, self._rung)
-        self._read |= {wallet: value if isinstance(value, int) else None for wallet, value in zip(wallets, values, strict=True)}
-
-    async def _halves(self, wallets: Sequence[str]) -> None:
-        middle = len(wallets) // 2
-        for half in (wallets[:middle], wallets[middle:]):
-            try:
-                await self._part(half)
-            except TooLarge:
-                if len(half) > 1:
-                    await self._halves(half)
-                elif self._unreadable < MOST_UNREADABLE:
-                    self._unreadable += 1
-                    self._read |= dict.fromkeys(half)
-                else:
-                    raise

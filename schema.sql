@@ -45,6 +45,26 @@ create table if not exists trueup_spend (
     primary key (chain, day, actor, method)
 );
 
+-- part: audit
+-- Rows that the audit found wrong, as they were found: the newest 10,000. `outcome` is null while a row is being mended.
+create table if not exists trueup_audit (
+    id bigint generated always as identity primary key,
+    table_name text not null,
+    wallet text not null,
+    balance numeric not null,
+    read_block bigint not null,
+    updated_at timestamp not null,
+    chain_balance numeric, -- null: the chain has no such block
+    block_hash text,
+    endpoints text not null,
+    branch bigint not null,
+    note text not null default '',
+    found_at timestamptz not null default clock_timestamp(),
+    outcome text,
+    concluded_at timestamptz,
+    unique (table_name, wallet, read_block, updated_at)
+);
+
 -- part: ledger_chains
 -- Which chain the node of a row of `chains` was on when it was first asked.
 create table if not exists trueup_ledger_chains (

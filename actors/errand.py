@@ -18,7 +18,7 @@ from actors.messages import Covered, Failed, Move, Page, Raised, Settle, Touch
 if TYPE_CHECKING:
     from actors.claim import Claim
 
-Kind = Literal["closing", "tick", "repair", "backfill", "claim"]
+Kind = Literal["closing", "tick", "repair", "backfill", "claim", "audit"]
 Item = Touch | Covered | Raised | Failed
 Key = tuple[str, bytes]
 

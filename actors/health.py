@@ -177,6 +177,7 @@ def _asset(asset: AssetView, now: float) -> dict[str, Any]:
         "age_error": asset.age_error,
         "objective": None if asset.objective is None else asset.objective.shown(),
         "event_to_row": asset.event_to_row(),
+        "audit": asset.audit(),
     }
 
 

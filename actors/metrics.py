@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from prometheus_client import (
     CollectorRegistry,
@@ -81,6 +81,10 @@ class Metrics:
         about = "From the event's block time to its row's commit, by wallet"
         self.event_to_row_seconds = ByAsset("trueup_event_to_row_seconds", about, EVENT_BUCKETS)
         self.registry.register(self.event_to_row_seconds)
+        self.audit_checked = self._make(Counter, "audit_checked_total", "Rows compared with the chain again", "asset")
+        self.audit_wrong = self._make(Counter, "audit_wrong_total", "Those of them that were wrong", "asset")
+        self.audit_per_million = self._make(Gauge, "audit_wrong_per_million", "Wrong rows in a million, and its bounds at 95 %", "asset", "bound")
+        self.audit_checkable = self._make(Gauge, "audit_checkable_share", "The share of the rows that can be checked", "asset")
 
     def _make_of_chains(self) -> None:
         self.hints_dropped = self._make(Counter, "hints_dropped_total", "Hints dropped at a full lane", "chain")
@@ -104,7 +108,7 @@ class Metrics:
                 self.touches.labels(asset, lane)
             for counter in (self.readings, self.rows_written, self.closings, self.logs_undecodable):
                 counter.labels(asset)
-            for counter in (self.sweep_ticks, self.sweep_ticks_dropped):
+            for counter in (self.sweep_ticks, self.sweep_ticks_dropped, self.audit_checked, self.audit_wrong):
                 counter.labels(asset)
             self.event_to_row_seconds.expect([asset])
 
@@ -127,6 +131,14 @@ class Metrics:
                 self.month_units.labels(budget["name"]).set(budget["month_units"])
         for asset in view.assets.values():
             self.set_aside.labels(asset.name).set(asset.set_aside)
+            self._observe_audit(asset.name, asset.audit() or {})
+
+    def _observe_audit(self, asset: str, audit: dict[str, Any]) -> None:
+        for bound, name in (("found", "wrong_per_million"), ("low", "wrong_per_million_low"), ("high", "wrong_per_million_high")):
+            if audit.get(name) is not None:
+                self.audit_per_million.labels(asset, bound).set(audit[name])
+        if audit.get("checkable_share") is not None:
+            self.audit_checkable.labels(asset).set(audit["checkable_share"])
 
     def render(self) -> bytes:
         """Prometheus' text format."""

@@ -96,6 +96,7 @@ class ChainPorts:
     reader: Reader
     budget: Budget
     latencies: dict[str, EventToRow] = field(default_factory=dict)  # by asset
+    archives: Sequence[Endpoint] = ()  # which the audit alone asks
     sizes: dict[tuple[int, str], CallSize] = field(default_factory=dict)
     hand: Hand = field(default_factory=Hand)
     hand_bell: Bell = field(default_factory=Bell)

@@ -14,7 +14,8 @@ from typing import Any
 
 import trio
 
-from actors import bookkeeper, chaos, server
+from actors import auditor, bookkeeper, chaos, server
+from actors.audit.panel import archives_of
 from actors.batcher import batcher_of
 from actors.budget.gate import Budget
 from actors.budget.setup import budget_of
@@ -67,7 +68,7 @@ class System:
 
     def __post_init__(self) -> None:
         self.view = ServiceView(chains={}, assets={})
-        names = ("following", "sweeping", "writing", "writing-sweep", "writing-pages", "ledger", "roles", "spending", "freshness")
+        names = ("following", "sweeping", "writing", "writing-sweep", "writing-pages", "ledger", "roles", "spending", "freshness", "auditing")
         self.databases = {name: self.database(self.config.database.url, name) for name in names}
         self.stores = {name: Store(database, self.view) for name, database in self.databases.items()}
         self.budgets: list[Budget] = []
@@ -114,6 +115,7 @@ class System:
             reader=Reader(chain.chain_id, chain.multicall3, chain.reads),
             budget=budget,
             latencies=latencies_of(views, self.metrics.event_to_row_seconds),
+            archives=archives_of(chain, self.client, budget, pool.on_request),
         )
         return self.chains[chain.name]
 
@@ -148,6 +150,7 @@ class System:
         for name, ports in self.chains.items():
             sources.append(ChildSpec(f"subscriber:{name}", partial(self._subscribe, ports)))
         sources += freshness_of(self.chains.values(), self.stores["freshness"])
+        sources += auditor.specs(self.config, self.chains, self.stores, self.holder)
         if self.config.chaos.enabled and self.config.chaos.kill_every_secs:
             sources.append(ChildSpec("chaos", self._chaos))
         return self.specs(sources)

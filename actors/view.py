@@ -96,6 +96,7 @@ class AssetView:
     tick_requested: int = 0
     tick_updated: int = 0
     last_tick_at: datetime | None = None
+    audit: Callable[[], dict[str, Any] | None] = _none
     forecast: Callable[[], dict[str, Any] | None] = _none
     swept: int = 0  # rows of pages that are done, since the process started
     age: dict[str, Any] | None = None

@@ -13,7 +13,7 @@ from typing import Any
 
 import trio
 
-from actors.budget.governor import Governor
+from actors.budget.governor import LAST_SHARE, SWEEP_SHARE, Governor
 from actors.budget.month import MONTH, live_rate
 from actors.budget.prices import CALL
 from actors.budget.spender import SWEEPER, Spender, spender, spending
@@ -21,6 +21,7 @@ from actors.budget.tally import Tally
 from actors.progress import waiting_for_others
 
 INF = float("inf")
+LAST_SECS = 0.1  # who is last wakes after the sweep, which then has filled the window again
 
 
 class Budget:
@@ -47,8 +48,9 @@ class Budget:
 
     async def _give_way(self) -> None:
         with waiting_for_others():
-            while (secs := self.sweep_secs()) > 0:
-                await trio.sleep(secs)
+            last = spender().last
+            while (secs := self.governor.hold(LAST_SHARE if last else SWEEP_SHARE).secs) > 0:
+                await trio.sleep(secs + (LAST_SECS if last else 0.0))
 
     async def _wait(self, units: int) -> None:
         self.governor.live_waiting += 1

@@ -16,6 +16,7 @@ from actors.budget.prices import CALL, Prices
 from actors.budget.window import Window
 
 SWEEP_SHARE = 0.8  # of the window: the rest is for events that come while it is full of the sweep's calls
+LAST_SHARE = 0.6  # what may wait for the sweep as well: of a window that the sweep fills it gets nothing
 FLOOR_CALLS_PER_SEC = 5.0
 LEAST_WAIT_SECS = 0.05
 LONGEST_PAUSE_SECS = 3600.0
@@ -69,14 +70,14 @@ class Governor:
         most = self._ceiling.at(now) * self._window.secs
         return 0.0 if most == INF else self._window.secs_until(now, max(0.0, most - units))
 
-    def hold(self) -> Hold:
-        """Whether the sweep has to wait, for the longest of its reasons."""
-        longest = max(self._holds(), default=Hold())
+    def hold(self, share: float = SWEEP_SHARE) -> Hold:
+        """Whether the sweep, or whoever has that share of the window, has to wait, for the longest of its reasons."""
+        longest = max(self._holds(share), default=Hold())
         return longest if longest.secs <= 0 else Hold(max(LEAST_WAIT_SECS, longest.secs), longest.why)
 
-    def _holds(self) -> list[Hold]:
+    def _holds(self, share: float) -> list[Hold]:
         now = self._now()
-        most = self._ceiling.at(now) * self._window.secs * SWEEP_SHARE
+        most = self._ceiling.at(now) * self._window.secs * share
         return [
             Hold(self._paused_until - now, "retry-after"),
             Hold(0.0 if most == INF else self._window.secs_until(now, most), "window"),

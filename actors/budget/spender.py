@@ -7,19 +7,20 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-SWEEPER = "sweeper"
+SWEEPER, AUDIT = "sweeper", "audit"
 
 
 @dataclass
 class Spender:
-    """An actor by its kind. `live`: it waits for the window alone; `patient`: each of its calls waits as a batch of the sweep does.
-    `prepaid`: units that were counted when the call was admitted.
+    """An actor by its kind. `live`: it waits for the window alone; `patient`: each of its calls waits as a batch of the sweep does;
+    `last`: and longer, it takes what the sweep leaves. `prepaid`: units that were counted when the call was admitted.
     """
 
     actor: str = "other"
     live: bool = True
     prepaid: int = 0
     patient: bool = False
+    last: bool = False
 
 
 _spender: ContextVar[Spender | None] = ContextVar("spender", default=None)

@@ -64,6 +64,7 @@ def parser() -> argparse.ArgumentParser:
     _doctor(_with_config(_command(commands, "doctor", "check config, database, tables and nodes; says what mends what is wrong")))
     _sweep(_with_config(_command(commands, "sweep", "one whole pass over the rows now")))
     _backfill(_with_config(_command(commands, "backfill", "find wallets in past logs; resumable")))
+    _verify(_with_config(_command(commands, "verify", "compare rows with the chain at the block that each names; changes nothing")))
     _status(_command(commands, "status", "the state of the running service"))
     _kill(_command(commands, "kill", "kill one actor of a running service ([chaos] must be enabled)"))
     _with_config(_command(commands, "config", "the effective config, secrets masked"))
@@ -130,6 +131,14 @@ def _backfill(command: _Parser) -> None:
         "--from-block", type=_not_negative, required=True, metavar="N", help="the first block"
     )
     command.add_argument("--to-block", type=_not_negative, metavar="M", help="the last block (the head)")
+
+
+def _verify(command: _Parser) -> None:
+    command.add_argument("--asset", metavar="NAME", help="this asset only")
+    which = command.add_mutually_exclusive_group()
+    which.add_argument("--sample", type=_positive, default=1000, metavar="N", help="so many random rows of each asset (%(default)s)")
+    which.add_argument("--all", action="store_true", help="all rows")
+    command.add_argument("--json", action="store_true", help="the outcome as JSON, a line each asset")
 
 
 def _status(command: _Parser) -> None:

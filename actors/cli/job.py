@@ -1,4 +1,4 @@
-"""What `sweep` and `backfill` share: the writer, the batchers and one transient actor that makes the touches, until it returns."""
+"""What `sweep`, `backfill` and `verify` share: the writer, the batchers and one transient actor that makes the touches, until it returns."""
 
 from __future__ import annotations
 
@@ -29,8 +29,10 @@ def chosen(config: Config, name: str | None) -> list[AssetConfig]:
     return assets
 
 
-async def run_job(config: Config, assets: list[AssetConfig], work: Work) -> int:
-    """Do `work` for each asset, one after the other; 0 when it is done, 1 when interrupted or given up."""
+async def run_job(config: Config, assets: list[AssetConfig], work: Work, alone: bool = False) -> int:
+    """Do `work` for each asset, one after the other; 0 when it is done, 1 when interrupted or given up. `alone`: it only looks, so there is
+    nobody beside it but the bookkeeper.
+    """
     share_one_heap()
     async with HttpClient() as client:
         system = System(config, client)
@@ -51,7 +53,7 @@ async def run_job(config: Config, assets: list[AssetConfig], work: Work) -> int:
                 todo.pop(0)
             finished.set()
 
-        specs = [s for s in system.specs([ChildSpec("job", source, restart="transient")]) if s.name != "server"]
+        specs = [s for s in system.specs([ChildSpec("job", source, restart="transient")]) if s.name in ("bookkeeper", "job") or not (alone or s.name == "server")]
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             try:
                 await system.run(specs, lambda: _either(finished, signals))

@@ -75,6 +75,7 @@ class ChainConfig:
     chain_id: int = count(high=2**63 - 1)
     http: tuple[str, ...] = text(checks.http_url, secret=True, few=1)
     ws: tuple[str, ...] = text(checks.ws_url, (), secret=True)
+    archive: tuple[str, ...] = text(checks.http_url, (), secret=True)
     follow: str = key("logs", choices=("logs", "heads"))
     confirm_secs: float = secs(60)
     poll_interval_secs: float = secs(4)
@@ -126,6 +127,11 @@ class LedgerConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class AuditConfig:
+    rows_a_minute: int = count(0, low=0)
+
+
+@dataclass(frozen=True, slots=True)
 class SupervisorConfig:
     max_restarts: int = count(10, low=0)
     within_secs: float = secs(60)
@@ -154,6 +160,7 @@ class Config:
     budget: BudgetConfig = BudgetConfig()
     sweeper: SweeperConfig = SweeperConfig()
     ledger: LedgerConfig = LedgerConfig()
+    audit: AuditConfig = AuditConfig()
     supervisor: SupervisorConfig = SupervisorConfig()
     chaos: ChaosConfig = ChaosConfig()
     path: str = ""
@@ -177,6 +184,7 @@ TABLES: dict[str, type[Any]] = {
     "budget": BudgetConfig,
     "sweeper": SweeperConfig,
     "ledger": LedgerConfig,
+    "audit": AuditConfig,
     "supervisor": SupervisorConfig,
     "chaos": ChaosConfig,
 }

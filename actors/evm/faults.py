@@ -23,6 +23,12 @@ BEHIND = re.compile(
     r"|header for hash|block .{0,80}(does not exist|unavailable)|future block|requested (entity|block)",
     re.IGNORECASE,
 )
+# Old state that the node does not keep, or does not give for this key.
+NO_STATE = re.compile(
+    r"missing trie node|pruned|no state|historical state|state histor|world ?state|state (is |already )?(not |un)available"
+    r"|state (for|at|of) .{0,80}(not found|missing|unavailable)|archive (state|node|data|request|mode|plan|access|method|block)",
+    re.IGNORECASE,
+)
 THROTTLED = re.compile(
     r"rate ?limit|too many (requests|connections)|compute units|throughput|capacity|request limit|quota|daily|exceeded .{0,30}(per second|limit)|slow down",
     re.IGNORECASE,
@@ -42,11 +48,13 @@ def classify(
 ) -> NodeError:
     """The error to raise. `retry_after` in seconds; `data` is the error's own."""
     text = f"{method}: {message.strip()[:300]}" + (f" ({code})" if code is not None else "")
+    if http_status is not None and (http_status in (401, 403) or http_status >= 500) and NO_STATE.search(message):
+        return NodeBehind(text)  # the key is good, and the node is up: it is the block that they have nothing of
     if http_status is not None and (found := _by_status(http_status, retry_after, text)):
         return found
     if code in (3, -32601) or "execution reverted" in message.lower():
         return Permanent(text)
-    for pattern, kind in ((THROTTLED, Throttled), (BEHIND, NodeBehind), (TOO_LARGE, TooLarge), (PERMANENT, Permanent)):
+    for pattern, kind in ((THROTTLED, Throttled), (BEHIND, NodeBehind), (NO_STATE, NodeBehind), (TOO_LARGE, TooLarge), (PERMANENT, Permanent)):
         # "rate limit" before "limit": but a result cap that comes under the rate limit's code is a matter of size.
         if pattern.search(message):
             return TooLarge(text, range_hint(message, method)) if kind is TooLarge else kind(text)

@@ -39,13 +39,17 @@ class Reader:
         self._rungs = {rung.name: rung for rung in rungs if reads in ("auto", rung.name)}
         self._multicall3 = "0x" + multicall3.hex()
 
-    def rung(self, node: Probed) -> Rung:
-        """The best rung of an endpoint; before it was probed, the best there is."""
+    def rung(self, node: Probed, name: str | None = None) -> Rung:
+        """The best rung of an endpoint; before it was probed, the best there is. `name`: that one."""
+        if name is not None:
+            return self._rungs[name]
         return self._rungs[node.rungs[0]] if node.rungs else next(iter(self._rungs.values()))
 
-    async def read(self, node: Probed, pin: Pin, plan: Plan, wide: bool = False) -> Answer:
-        """Each wallet's sum at the pin, in the plan's order; `wide`: also those that need more than 16 bytes. Raises WrongBlock where the answer is from elsewhere, or another NodeError."""
-        return await self.rung(node).read(node, self._chain_id, pin, plan, wide)
+    async def read(self, node: Probed, pin: Pin, plan: Plan, wide: bool = False, rung: str | None = None) -> Answer:
+        """Each wallet's sum at the pin, in the plan's order; `wide`: also those that need more than 16 bytes; `rung`: by that one. Raises
+        WrongBlock where the answer is from elsewhere, or another NodeError.
+        """
+        return await self.rung(node, rung).read(node, self._chain_id, pin, plan, wide)
 
     async def read_page(self, node: Probed, pin: Pin, sources: Sources, addresses: str) -> PageAnswer:
         """The sums of wallets of one list of sources, whose addresses follow each other in hex digits. Raises as `read`."""

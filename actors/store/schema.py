@@ -30,6 +30,12 @@ OWN = {
     "trueup_leases": ("role", "holder", "until"),
     "trueup_spend": ("chain", "day", "actor", "method", "calls", "units"),
 }
+AUDIT = {
+    "trueup_audit": (
+        *("id", "table_name", "wallet", "balance", "read_block", "updated_at", "chain_balance", "block_hash", "endpoints"),
+        *("branch", "note", "found_at", "outcome", "concluded_at"),
+    )
+}
 HOLDER_COLUMNS = ("wallet", "balance", "blocknumber", "updated_at", "read_block")
 # Two inits at once: whoever comes second finds what the first one made.
 RACED = (psycopg.errors.UniqueViolation, psycopg.errors.DuplicateTable, psycopg.errors.DuplicateColumn)
@@ -58,6 +64,8 @@ def _init(conn: Conn, config: Config) -> list[str]:
     conn.execute("lock table trueup_chains in share row exclusive mode")
     for asset in config.assets:
         said += _init_holders(conn, asset)
+    if config.audit.rows_a_minute:
+        said += apply(conn, "audit", AUDIT)
     if config.ledger.enabled:
         said += ledger_schema.init(conn, config.ledger)
     return said
@@ -81,7 +89,7 @@ def _init_holders(conn: Conn, asset: AssetConfig) -> list[str]:
 
 def check(conn: Conn, config: Config) -> None:
     """Refuse a database without the tables and columns that the config needs."""
-    for own, columns in {**SEED, **OWN}.items():
+    for own, columns in {**SEED, **OWN, **(AUDIT if config.audit.rows_a_minute else {})}.items():
         _require(conn, own, sql.Identifier(own), columns)
     for asset in config.assets:
         name = table(asset.table)

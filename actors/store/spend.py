@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from actors.budget.month import MonthSpent, month_of
-from actors.budget.spender import SWEEPER
+from actors.budget.spender import AUDIT, SWEEPER
 from actors.budget.tally import Key, Spent
 from actors.store.postgres import Conn
 
@@ -30,10 +30,10 @@ def book(conn: Conn, chain: str, spent: Mapping[Key, Spent], starts_on: int) -> 
         begins, ends = month_of(now, starts_on)
         row = conn.execute(
             """
-            select coalesce(sum(units), 0)::bigint, coalesce(sum(units) filter (where actor <> %(sweeper)s), 0)::bigint, min(day)
+            select coalesce(sum(units), 0)::bigint, coalesce(sum(units) filter (where actor <> all(%(patient)s)), 0)::bigint, min(day)
             from trueup_spend where chain = %(chain)s and day >= %(begins)s
             """,
-            {"chain": chain, "begins": begins.date(), "sweeper": SWEEPER},
+            {"chain": chain, "begins": begins.date(), "patient": [SWEEPER, AUDIT]},
         ).fetchone()
     assert row is not None
     units, live, first = row

@@ -226,3 +226,23 @@ async def test_who_is_patient_and_without_a_limit_does_not_wait() -> None:
     free = budget()
     with spending(Spender("backfill", live=False, patient=True)), trio.testing.assert_no_checkpoints():
         await free.pay(CALL)
+
+
+async def test_who_is_last_takes_what_the_sweep_leaves_of_the_window(autojump_clock: trio.testing.MockClock) -> None:
+    """While the sweep fills its share, nothing; afterwards as much as there is below that."""
+    limited, spent = budget(limit=26), list[tuple[str, float]]()
+
+    async def spends(who: Spender, until: float) -> None:
+        with spending(who):
+            while trio.current_time() < until:
+                await limited.pay(CALL)
+                spent.append((who.actor, trio.current_time()))
+
+    began = trio.current_time()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(spends, Spender("backfill", live=False, patient=True), began + 100)
+        await trio.sleep(1)
+        nursery.start_soon(spends, Spender("audit", live=False, patient=True, last=True), began + 200)
+    by_audit = [at - began for who, at in spent if who == "audit"]
+    assert not [at for at in by_audit if at < 100]
+    assert 60 < len(by_audit) <= 70

@@ -17,7 +17,7 @@ from actors import secrets
 from actors.cli import main
 
 REFERENCE = Path(__file__).parent.parent.parent / "config" / "trueup.toml"
-COMMANDS = ["demo", "init", "run", "doctor", "sweep", "backfill", "status", "kill", "config"]
+COMMANDS = ["demo", "init", "run", "doctor", "sweep", "backfill", "verify", "status", "kill", "config"]
 TOKEN = "0x18aAA7115705e8be94bfFEBDE57Af9BFc265B998"
 
 
@@ -73,6 +73,8 @@ def test_each_command_has_help(command: str, capsys: pytest.CaptureFixture[str])
         ["backfill", "-c", "x"],
         ["sweep", "-c", "x", "--limit", "0"],
         ["demo", "--for", "-1"],
+        ["verify", "-c", "x", "--sample", "0"],
+        ["verify", "-c", "x", "--all", "--sample", "5"],
     ],
 )
 def test_a_wrong_command_line_is_one_line_and_exit_2(

@@ -22,7 +22,7 @@ def test_the_reference_file_holds_every_key() -> None:
 def test_the_reference_file_holds_the_defaults() -> None:
     config = load(CONFIGS / "trueup.toml", ENV)
     examples = {"ws", "triggers"}
-    for entry in (config.server, config.log, config.sweeper, config.ledger, config.supervisor, config.chaos, *config.chains, *config.assets):
+    for entry in (config.server, config.log, config.sweeper, config.ledger, config.audit, config.supervisor, config.chaos, *config.chains, *config.assets):
         for name, key in keys_of(type(entry)).items():
             if key.default is not dataclasses.MISSING and name not in examples:
                 assert getattr(entry, name) == key.default, name

@@ -16,6 +16,14 @@ WORDINGS: list[tuple[int | None, str, str, type[NodeError]]] = [
     (-32602, "BlockOutOfRangeError: block height is 6 but requested was 65535", CALL, NodeBehind),
     (-32602, "block range extends beyond current head block", LOGS, NodeBehind),
     (-32000, "hash 0x12 is not currently canonical", CALL, NodeBehind),
+    (-32000, "required historical state unavailable (reexec=128)", CALL, NodeBehind),
+    (-32000, "state 0x12 is not available, not found", CALL, NodeBehind),
+    (-32602, "project ID does not have access to archive state", CALL, NodeBehind),
+    (-32603, "World state unavailable", CALL, NodeBehind),
+    (-32002, "No state available for block 0x12", CALL, NodeBehind),
+    (-32000, "state at block #12 is pruned", CALL, NodeBehind),
+    (-32000, "state histories haven't been fully indexed yet", CALL, NodeBehind),
+    (-32000, "Archive requests require a paid plan", CALL, NodeBehind),
     (-32603, "EVM error OutOfGas", CALL, TooLarge),
     (-32000, "out of gas", CALL, TooLarge),
     (-32000, "gas required exceeds allowance (50000000)", CALL, TooLarge),
@@ -45,6 +53,13 @@ def test_a_wording_has_its_kind(code: int | None, message: str, method: str, kin
 )
 def test_a_status_has_its_kind(status: int, kind: type[NodeError]) -> None:
     assert type(classify(None, "", None, status, None, CALL)) is kind
+
+
+@pytest.mark.parametrize("status", [401, 403, 500, 503])
+def test_old_state_that_is_not_there_is_told_from_a_key_that_is_refused_and_a_node_that_is_down(status: int) -> None:
+    assert type(classify(-32000, "missing trie node 7a3f", None, status, None, CALL)) is NodeBehind
+    assert type(classify(None, "Archive requests require a paid plan", None, status, None, CALL)) is NodeBehind
+    assert type(classify(None, "Service not available", None, status, None, CALL)) is Transient
 
 
 def test_a_throttled_answer_says_for_how_long() -> None:

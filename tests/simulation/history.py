@@ -50,6 +50,10 @@ interval_secs = 3
 batch_size = 8
 lease_secs = 9
 """
+AUDIT = """
+[audit]
+rows_a_minute = 200
+"""
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,7 @@ class Setting:
     calls_in_flight: int
     victims: str
     ledger: bool = False
+    audit: bool = False
     max_log_blocks: int = 40
 
     @classmethod
@@ -122,7 +127,7 @@ def config_of(setting: Setting) -> Config:
     urls, sockets = [f"http://{name}.sim" for name in names], [f"ws://{name}.sim" for name in names[: setting.sockets]]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "trueup.toml")
-        path.write_text(BASE + LEDGER * setting.ledger + config_toml(urls, sockets, chain, f'track = "{setting.track}"'))
+        path.write_text(BASE + LEDGER * setting.ledger + AUDIT * setting.audit + config_toml(urls, sockets, chain, f'track = "{setting.track}"'))
         return load(str(path), {})
 
 
@@ -137,7 +142,9 @@ class History:
         self.rng = random.Random(seed)
         # By a number of its own: what it draws would be another history's weather.
         ledger, parts = (random.Random(f"{what} {seed}").random() < 0.4 for what in ("ledger", "parts"))
-        self.setting = replace(Setting.draw(self.rng), ledger=ledger, max_log_blocks=1 if parts else 40)
+        # The audit's calls make another history of a seed: by its last digit, which few of the seeds have that once broke a promise.
+        audit = seed % 10 in (1, 7)
+        self.setting = replace(Setting.draw(self.rng), ledger=ledger, audit=audit, max_log_blocks=1 if parts else 40)
         self.trace, self.report = trace, Report(seed, self.setting)
         self.wallets = [wallet_of(index) for index in range(self.setting.wallets)]
         self.processes: list[Process] = []

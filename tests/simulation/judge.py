@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import trio
 
+from actors.audit.verdict import Drift
 from actors.messages import Move, Reading, WriteBatch, WriteResult
 from actors.store.ledger_write import Balance
 from tests.simulation.chain import NATIVE, Block, Chain, failing_source, sum_of
@@ -175,6 +176,14 @@ class Judge:
             entry = self._tables.ledger[balance.id]
             if balance.raw not in self._ever(entry):
                 return self._fail(f"no block says {balance.raw} of {entry}")
+
+    def alarmed(self, drifts: Sequence[Drift]) -> None:
+        """The audit called rows wrong. No reading that was written was, so it may say so only of a row whose repair has failed, which is
+        set aside.
+        """
+        for drift in drifts:
+            if not drift.row.aside:
+                self._fail(f"a false alarm of the audit: {drift.text()}")
 
     def _ever(self, entry: Entry) -> set[str | None]:
         """Whatever any block says of a ledger row; None where it cannot be read."""

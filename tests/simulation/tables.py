@@ -10,11 +10,26 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol, TypeVar, cast
 
+from actors.audit.verdict import Drift
 from actors.config import AssetConfig, Config
 from actors.messages import PageReading, PageResult, WriteBatch, WriteResult
-from actors.store import ages, chain, checkpoint, holders, leases, ledger, ledger_write, pages, schema, set_aside, spend, write
+from actors.store import (
+    ages,
+    audit,
+    chain,
+    checkpoint,
+    holders,
+    leases,
+    ledger,
+    ledger_write,
+    pages,
+    schema,
+    set_aside,
+    spend,
+    write,
+)
 from actors.store.ledger_write import Balance
-from tests.simulation import tables_ledger, tables_pages, tables_write
+from tests.simulation import tables_audit, tables_ledger, tables_pages, tables_write
 from tests.simulation import tables_units as units
 from tests.simulation.tables_contents import BEGAN, PLACEHOLDER, Aside, Contents, Lease, Row
 
@@ -63,6 +78,13 @@ UNITS: dict[Callable[..., Any], Callable[..., Any]] = {
     ledger_write.fail: tables_ledger.fail,
     ledger_write.put_aside: tables_ledger.put_aside,
     ledger_write.free: tables_ledger.free,
+    audit.extent: tables_audit.extent,
+    audit.at_places: tables_audit.at_places,
+    audit.rows_of: tables_audit.rows_of,
+    audit.look_again: tables_audit.look_again,
+    audit.record: tables_audit.record,
+    audit.unmended: tables_audit.unmended,
+    audit.conclude: tables_audit.conclude,
 }
 
 
@@ -73,6 +95,7 @@ class Observer(Protocol):
     def wrote(self, batch: WriteBatch, result: WriteResult) -> None: ...
     def reorged(self, chain: str, fork: int, branch: int) -> None: ...
     def synced(self, balances: Sequence[Balance], written: set[str]) -> None: ...
+    def alarmed(self, drifts: Sequence[Drift]) -> None: ...
 
 
 class Tables(Contents):
@@ -102,6 +125,8 @@ class Tables(Contents):
                 observer.wrote(args[0], result)
             elif fn is ledger_write.write:
                 observer.synced(args[1], result)
+            elif fn is audit.record:
+                observer.alarmed(args[1])
             elif fn is chain.reorg and before.get(args[0], 0) != self.chains[args[0]]:
                 observer.reorged(args[0], args[2], result[0])
         return cast("T", result)

@@ -113,6 +113,7 @@ class Contents:
         self.aside: Kept[tuple[str, bytes], Aside] = Kept(self.undo)
         self.leases: Kept[str, Lease] = Kept(self.undo)
         self.spend: Kept[tuple[str, date, str, str], Spend] = Kept(self.undo)
+        self.audited: Kept[tuple[str, str, int, str], str | None] = Kept(self.undo)  # by what a row is told by: the outcome
         self.ledger: Kept[str, Entry] = Kept(self.undo)
         self.ledger_assets: dict[str, Asset] = {}
         self.ledger_chains: dict[str, tuple[str, str | None]] = {}  # by id: name and URL of the active ones

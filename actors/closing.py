@@ -118,7 +118,9 @@ class Closer:
         if more:
             target = await self._end_of(endpoint, span)
         if span.events:
-            self._ports.asset_views[self._asset.name].last_event_at = datetime.now(UTC)
+            shown = self._ports.asset_views[self._asset.name]
+            shown.last_event_at = datetime.now(UTC)
+            shown.events += sum(block > marks.last_block for block in span.events.values())
         errand = await self._register(endpoint, span, marks, target, branch, whole)
         if errand is None:
             return Closed(more=True)

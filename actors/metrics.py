@@ -115,6 +115,11 @@ class Metrics:
         for asset in view.assets.values():
             self.set_aside.labels(asset.name).set(asset.set_aside)
 
+    def all_rows_written(self) -> float:
+        """Of all assets."""
+        samples = (sample for family in self.rows_written.collect() for sample in family.samples)
+        return sum(sample.value for sample in samples if sample.name.endswith("_total"))
+
     def render(self) -> bytes:
         """Prometheus' text format."""
         return generate(self.registry)

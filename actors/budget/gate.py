@@ -31,6 +31,7 @@ class Budget:
         self.tally = Tally()
         self.refusals = 0
         self.warned = False
+        self.by_day: list[dict[str, Any]] = []  # for the status, as Postgres last said
         self.on_spend: Callable[[str, str, int], object] = lambda actor, method, units: None
         self.on_refused: Callable[[], object] = lambda: None
         self._turn = trio.Lock()

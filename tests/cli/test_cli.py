@@ -17,7 +17,7 @@ from actors import secrets
 from actors.cli import main
 
 REFERENCE = Path(__file__).parent.parent.parent / "config" / "trueup.toml"
-COMMANDS = ["demo", "init", "run", "doctor", "sweep", "backfill", "status", "kill", "config"]
+COMMANDS = ["demo", "init", "run", "doctor", "sweep", "backfill", "status", "top", "kill", "config"]
 TOKEN = "0x18aAA7115705e8be94bfFEBDE57Af9BFc265B998"
 
 

@@ -72,14 +72,17 @@ def endpoint(name: str, up: bool = True, last_error: str | None = None, rung: st
 
 
 class Stage:
-    """See the module. `status` is what it says; `asked` the paths that were asked for, `killed` what the page has killed."""
+    """See the module. `status` is what it says; `asked` the paths that were asked for, `killed` what the page has killed.
+
+    `frozen`: it keeps every line open and says nothing; `frozen_events`: it serves the page alone.
+    """
 
     def __init__(self) -> None:
         self.status = full()
         self.asked: list[str] = []
         self.killed: list[str] = []
         self.sent = 0
-        self.frozen = False
+        self.frozen = self.frozen_events = False
         self._port = free_port()
         self._server: http.server.ThreadingHTTPServer | None = None
 
@@ -115,8 +118,10 @@ def _handler(stage: Stage) -> type[http.server.BaseHTTPRequestHandler]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
+            if not stage.lives:
+                raise ConnectionAbortedError("a line that was left open")
             stage.asked.append(self.path)
-            while stage.frozen:
+            while stage.frozen or (stage.frozen_events and self.path.startswith("/api/")):
                 time.sleep(0.02)
             if self.path == "/api/events":
                 self._stream()

@@ -69,6 +69,7 @@ function draw() {
   renderChains(status, moment);
   renderSpend(status);
   actors(at("actors").tBodies[0], status, ask);
+  if (!document.body.classList.contains("drawn")) performance.mark("drawn");
   document.body.classList.add("drawn");
 }
 

@@ -118,9 +118,7 @@ class Closer:
         if more:
             target = await self._end_of(endpoint, span)
         if span.events:
-            shown = self._ports.asset_views[self._asset.name]
-            shown.last_event_at = datetime.now(UTC)
-            shown.events += sum(block > marks.last_block for block in span.events.values())
+            self._ports.asset_views[self._asset.name].last_event_at = datetime.now(UTC)
         errand = await self._register(endpoint, span, marks, target, branch, whole)
         if errand is None:
             return Closed(more=True)
@@ -188,6 +186,7 @@ class Closer:
             return None
         self._judge(span, rows, marks, endpoint, whole)
         items = self.items(span, rows, branch)
+        self._ports.asset_views[self._asset.name].events += sum(block > marks.last_block for block in span.events.values())
         step = _step(marks, target, whole)
         end = target.hash if step.last_block == target.number else None  # a part of a second asking ends below the checkpoint
         move = Move(0, self._ports.config.name, self._asset.checkpoint, branch, marks, step, end)

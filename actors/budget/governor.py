@@ -72,7 +72,7 @@ class Governor:
     def hold(self) -> Hold:
         """Whether the sweep has to wait, for the longest of its reasons."""
         longest = max(self._holds(), default=Hold())
-        return Hold() if longest.secs <= 0 else Hold(max(LEAST_WAIT_SECS, longest.secs), longest.why)
+        return longest if longest.secs <= 0 else Hold(max(LEAST_WAIT_SECS, longest.secs), longest.why)
 
     def _holds(self) -> list[Hold]:
         now = self._now()

@@ -83,7 +83,7 @@ export function renderAssets(status) {
     say(part("where"), `on ${asset.chain}${asset.sweeps ? "" : " · swept by another copy of the process"}`);
     const age = asset.age;
     if (show(part("plot"), Boolean(age?.rows && age.histogram?.length))) ages(part("plot"), age, forecast?.target_age_secs);
-    show(part("unknown"), !age);
+    if (show(part("unknown"), !age)) say(part("unknown"), asset.age_error ? `The age of the rows is not known: ${asset.age_error}` : "The age of the rows is not measured yet.");
     facts(part("ages"), age ? ageFacts(age) : []);
     facts(part("marks"), markFacts(asset, forecast));
     say(part("forecast"), forecast ? inWords(forecast) : "");
@@ -99,7 +99,7 @@ function makeAsset() {
   wallets.classList.add("wallets");
   const aside = el("div", "aside", el("h3", "how-many"), wallets);
   const head = el("header", "", el("h2", "title"), el("p", "where"));
-  return el("article", "panel asset", head, el("dl", "facts ages"), el("div", "plot tall"), el("p", "unknown small", "The age of the rows is not measured yet."), el("dl", "facts marks"), el("p", "forecast"), aside);
+  return el("article", "panel asset", head, el("dl", "facts ages"), el("div", "plot tall"), el("p", "unknown small"), el("dl", "facts marks"), el("p", "forecast"), aside);
 }
 
 const ageFacts = (age) => [
@@ -120,6 +120,7 @@ function markFacts(asset, forecast) {
     known(asset.last_closed_secs_ago) ? ["last closing", ago(asset.last_closed_secs_ago)] : null,
     asset.last_tick_at ? ["last tick", `${count(asset.tick_updated)} of ${count(asset.tick_requested)}`] : null,
     late?.count ? ["event to row", `p50 ${span(late.p50_secs)}, p99 ${span(late.p99_secs)}`] : null,
+    asset.objective ? ["target age", `${span(asset.objective.target_secs)}, ${asset.objective.state}`, asset.objective.at_risk ? "bad" : "good"] :
     known(forecast?.meets_target) && forecast ? ["target age", `${span(forecast.target_age_secs)}, ${forecast.meets_target ? "can be met" : "cannot be met"}`, forecast.meets_target ? "good" : "bad"] : null,
     audit ? ["audit", `${count(audit.wrong)} wrong of ${count(audit.checked)}`, audit.wrong ? "bad" : "good"] : null,
     asset.set_aside ? null : ["set aside", "none"],

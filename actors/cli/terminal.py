@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import select
-import shutil
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -41,8 +40,8 @@ class Screen:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Columns and lines, now."""
-        size = shutil.get_terminal_size()
+        """Columns and lines, now; not what an environment variable says that they once were."""
+        size = os.get_terminal_size(sys.stdout.fileno())
         return size.columns, size.lines
 
     def draw(self, lines: Sequence[Line]) -> None:

@@ -49,7 +49,8 @@ export function ages(host, age, target) {
   const said = `Age of ${count(age.rows)} rows: half are younger than ${span(age.p50_secs)}, 99 % than ${span(age.p99_secs)}, the oldest is ${span(age.max_secs)} old`;
   const [svg, width] = canvas(host, height, said);
   const bars = buckets(age);
-  const low = Math.max(0.1, Math.min(bars[0]?.from || 1, known(age.p50_secs) ? age.p50_secs / 2 : 1));
+  const first = bars.find((bar) => bar.rows > 0)?.from ?? 1;
+  const low = Math.max(0.1, Math.min(first, age.p50_secs ? age.p50_secs / 2 : first));
   const high = Math.max(low * 10, (age.max_secs ?? 0) * 1.6, (target || 0) * 1.4);
   const x = (secs) => left + ((width - left - 4) * Math.log(Math.min(high, Math.max(low, secs)) / low)) / Math.log(high / low);
   const most = Math.max(10, ...bars.map((bar) => bar.rows));
@@ -93,16 +94,27 @@ function markers(lines, x, top, foot, width) {
 }
 
 function buckets(age) {
-  const given = age.histogram ?? [];
+  const bars = [];
   let from = 0;
-  return given.map((bucket, at) => {
-    const open = !known(bucket.le_secs);
-    const to = open ? Math.max(age.max_secs ?? 0, from * 2, 1) : bucket.le_secs;
-    const bar = { from: from || (given[0].le_secs ?? 1) / 2, to, rows: bucket.rows, open };
+  for (const { le_secs, rows } of age.histogram ?? []) {
+    const open = !known(le_secs);
+    const to = open ? Math.max(age.max_secs ?? 0, from * 2, 1) : le_secs;
+    bars.push({ from, to, rows, open });
     from = to;
-    return bar;
-  });
+  }
+  return begun(bars.filter((bar) => bar.rows > 0).length > 2 ? bars : byPercentile(age) ?? bars);
 }
+
+// Rows that are all in one bucket or two are told apart by what is known of their percentiles.
+function byPercentile(age) {
+  const marks = [[age.p50_secs, 0.5], [age.p90_secs, 0.4], [age.p99_secs, 0.09], [age.max_secs, 0.01]];
+  if (!age.rows || marks.some(([secs]) => !known(secs))) return null;
+  let from = 0;
+  return marks.map(([to, share]) => ({ from, to, rows: Math.round(share * age.rows), open: false, next: (from = to) })).filter((bar) => bar.to > bar.from);
+}
+
+// A logarithmic axis has no 0.
+const begun = (bars) => bars.map((bar) => ({ ...bar, from: bar.from || bar.to / 4 }));
 
 // Units by day; days without any are gaps. `perDay`: what the month's cap allows a day.
 export function days(host, spent, perDay, today) {

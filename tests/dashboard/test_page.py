@@ -180,6 +180,16 @@ def test_what_is_not_known_yet_breaks_nothing(stage: Stage, open_page: Open, emp
     assert shown.errors == []
 
 
+def test_rows_of_one_bucket_are_told_apart_by_their_percentiles(stage: Stage, open_page: Open) -> None:
+    age = stage.status["assets"][0]["age"]
+    age |= {"rows": 5000, "p50_secs": 5.0, "p90_secs": 9.0, "p99_secs": 10.0, "max_secs": 10.5}
+    age["histogram"] = [{"le_secs": 60, "rows": 5000}, {"le_secs": 300, "rows": 0}, {"le_secs": None, "rows": 0}]
+    shown = open_page(stage.url)
+    shown.until("() => document.querySelectorAll('#assets svg .bar').length === 4")
+    titles = shown.page.evaluate("[...document.querySelectorAll('#assets svg .bar title')].map((each) => each.textContent)")
+    assert titles == ["1.25 s to 5 s: 2,500 rows", "5 s to 9 s: 2,000 rows", "9 s to 10 s: 450 rows", "10 s to 10.5 s: 50 rows"]
+
+
 def test_histogram_counts_of_any_size_and_ages_of_any_span_are_drawn(stage: Stage, open_page: Open) -> None:
     age = stage.status["assets"][0]["age"]
     age |= {"histogram": [{"le_secs": None, "rows": 0}], "p50_secs": None, "p90_secs": None, "p99_secs": None, "max_secs": None, "rows": 1}

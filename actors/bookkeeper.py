@@ -18,6 +18,7 @@ from actors.progress import effort
 from actors.store import spend
 
 BOOK_EVERY_SECS = 5.0
+DAYS = 31
 log = get_logger("bookkeeper")
 
 
@@ -42,6 +43,7 @@ async def book(budget: Budget, store: Store) -> None:
     budget.tally.saved(written)
     budget.governor.booked(replace(month, units=month.units + budget.tally.units))
     _warn(budget, month.units)
+    budget.by_day = await store.patiently(spend.by_day, budget.chain, DAYS)
 
 
 def _warn(budget: Budget, units: int) -> None:

@@ -203,6 +203,7 @@ class Closer:
         self._judge(span, rows, marks, endpoint, whole)
         items = self.items(span, rows, branch)
         step = marks.closed_up_to(target.number, whole)
+        self._ports.asset_views[self._asset.name].events += sum(block > marks.last_block for block in span.events.values())
         end = target.hash if step.last_block == target.number else None  # a part of a second asking ends below the checkpoint
         move = Move(0, self._ports.config.name, self._asset.checkpoint, branch, marks, step, end)
         self._ports.metrics.touches.labels(self._asset.name, "live").inc(len(items))

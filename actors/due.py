@@ -14,6 +14,7 @@ from actors.store import holders, set_aside
 
 DUE_EVERY_SECS = 5.0
 DUE_AT_ONCE = 100
+SHOWN = 20
 
 
 async def take_due(ports: ChainPorts) -> None:
@@ -42,6 +43,8 @@ async def _count_set_aside(ports: ChainPorts, tables: Mapping[str, str]) -> None
         view, asset = ports.asset_views[name], ports.assets[name]
         try:
             view.set_aside = await ports.store.database.run(set_aside.count, [table])
+            shown = await ports.store.database.run(set_aside.shown, table, SHOWN) if view.set_aside else []
+            view.set_aside_wallets = shown
             view.tracked_wallets = await ports.store.database.run(holders.count, asset)
         except StoreDown:
             return

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from actors.view import AssetView, ChainView, EndpointFacts, ServiceView
+from actors.warnings import CRASH_LOOP, crashes, fails, warnings, why
 
 MAX_EVENT_LAG_SECS = 600.0
 # A closing is late when it is overdue by this many of its periods, and by this much at least.
@@ -82,21 +83,26 @@ def _reasons(view: ServiceView, now: float) -> Iterator[str]:
     for ledger in view.ledger.values():
         if ledger.error is not None:
             yield f"ledger chain {ledger.name}: {ledger.error}"
+    crashed = crashes(view.restarts, now)
     for actor in view.actors():
+        name, times = actor["name"], crashed[actor["name"]]
         if actor["state"] != "running":
-            yield f"actor {actor['name']} is {actor['state']}{_because(actor['last_error'])}"
+            yield f"actor {name} is {actor['state']}{_because(actor['last_error'])}"
+        elif times >= CRASH_LOOP:
+            yield f"actor {name} was started again {times} times within a minute{_because(actor['last_error'])}"
 
 
 def _chain_reasons(chain: ChainView, now: float) -> Iterator[str]:
-    if not chain.up(now):
-        why = "; ".join(f"{each.name}: {_why_down(each)}" for each in chain.endpoints())
-        yield f"chain {chain.name} has no healthy endpoint{_because(why)}"
+    if not any(endpoint in chain.up(now) and not fails(endpoint, now) for endpoint in chain.endpoints()):
+        causes = "; ".join(f"{each.name}: {why(each)}" for each in chain.endpoints())
+        yield f"chain {chain.name} has no healthy endpoint{_because(causes)}"
     elif chain.head is None and chain.leads:
         yield f"no block of chain {chain.name} was seen yet"
-
-
-def _why_down(endpoint: EndpointFacts) -> str:
-    return "is on another chain" if endpoint.chain_ok is False else endpoint.last_error or "is down"
+    budget = chain.budget() or {}
+    spent, cap = budget.get("month_units"), budget.get("month_cap")
+    if cap and spent is not None and (spent >= cap or budget.get("sweep_units_per_sec") == 0):
+        rest = "the month's budget is spent" if spent >= cap else "the rest of the month's budget is kept for live events"
+        yield f"the sweeps of chain {chain.name} stand still, {rest}: {spent:,} of {cap:,} units"
 
 
 def _asset_reasons(asset: AssetView, chain: ChainView, now: float) -> Iterator[str]:
@@ -115,15 +121,19 @@ def _asset_reasons(asset: AssetView, chain: ChainView, now: float) -> Iterator[s
 def status(view: ServiceView, now: float) -> dict[str, Any]:
     """Everything, for /api/status: lists of objects, each with its `name`."""
     ready, reasons = readiness(view, now)
+    assets = [_asset(asset, now) for asset in view.assets.values()]
     return {
         "started_at": _iso(view.started_at),
         "ready": ready,
         "reasons": reasons,
+        "warnings": warnings(view, assets, now),
+        "rates": view.rates(),
+        "chaos_enabled": view.chaos_enabled,
         "postgres": {"ok": view.store_ok, "error": view.store_error},
         "actors": [dict(actor) for actor in view.actors()],
         "chains": [_chain(chain, now) for chain in view.chains.values()],
         "endpoints": [_endpoint(chain, each, now) for chain in view.chains.values() for each in chain.endpoints()],
-        "assets": [_asset(asset, now) for asset in view.assets.values()],
+        "assets": assets,
         "ledger": [dataclasses.asdict(ledger) for ledger in view.ledger.values()],
         "mailboxes": [dict(mailbox) for mailbox in view.mailboxes()],
         "budgets": [shown for chain in view.chains.values() if (shown := chain.budget())],
@@ -137,10 +147,14 @@ def _chain(chain: ChainView, now: float) -> dict[str, Any]:
         "leads": chain.leads,
         "connected": chain.is_connected(now),
         "head": chain.head.number if chain.head is not None else None,
+        "head_at": _iso(_moment(chain.head.timestamp)) if chain.head is not None else None,
         "closed": chain.closed.number if chain.closed is not None else None,
         "branch": chain.branch,
         "last_push_secs_ago": _ago(chain.last_push_at, now),
         "last_error": chain.last_error,
+        "socket": ("up" if chain.connected else "down") if chain.ws_configured and chain.leads else None,
+        "socket_error": chain.socket_error,
+        "spend_by_day": list(chain.spend_by_day()),
     }
 
 
@@ -148,7 +162,8 @@ def _endpoint(chain: ChainView, endpoint: EndpointFacts, now: float) -> dict[str
     return {
         "name": endpoint.name,
         "chain": chain.name,
-        "up": endpoint in chain.up(now),
+        "up": endpoint in chain.up(now) and not fails(endpoint, now),
+        "rung": next(iter(endpoint.rungs), None),
         "head": endpoint.last_head,
         "requests": endpoint.requests,
         "failures": endpoint.failures,
@@ -168,6 +183,7 @@ def _asset(asset: AssetView, now: float) -> dict[str, Any]:
         "last_event_at": _iso(asset.last_event_at),
         "tracked_wallets": asset.tracked_wallets,
         "set_aside": asset.set_aside,
+        "set_aside_wallets": asset.set_aside_wallets,
         "ticks": asset.ticks,
         "ticks_dropped": asset.ticks_dropped,
         "tick_requested": asset.tick_requested,
@@ -187,6 +203,14 @@ def _because(reason: str | None) -> str:
 
 def _ago(then: float | None, now: float) -> float | None:
     return None if then is None else round(max(0.0, now - then), 1)
+
+
+def _moment(timestamp: int) -> datetime | None:
+    """A block's time; None where a node says what is none."""
+    try:
+        return datetime.fromtimestamp(timestamp, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def _iso(moment: datetime | None) -> str | None:

@@ -140,6 +140,11 @@ class Metrics:
         if audit.get("checkable_share") is not None:
             self.audit_checkable.labels(asset).set(audit["checkable_share"])
 
+    def all_rows_written(self) -> float:
+        """Of all assets."""
+        samples = (sample for family in self.rows_written.collect() for sample in family.samples)
+        return sum(sample.value for sample in samples if sample.name.endswith("_total"))
+
     def render(self) -> bytes:
         """Prometheus' text format."""
         return generate(self.registry)

@@ -86,6 +86,7 @@ class Socket:
     def reconnect(self) -> None:
         """Leave this session: it does not deliver."""
         log.warning("socket does not deliver, reconnects", chain=self._ports.config.name)
+        self._ports.view.socket_error = "it did not deliver what the chain has"
         if self._session_scope is not None:
             self._session_scope.cancel()
 
@@ -108,7 +109,7 @@ class Socket:
                     await self._session(session)
         except NodeError as error:
             log.warning("socket failed", chain=self._ports.config.name, reason=str(error))
-            view.last_error = str(error)
+            view.last_error = view.socket_error = str(error)
         finally:
             self._watch.disconnected()
             if view.connected:
@@ -125,7 +126,7 @@ class Socket:
         self._ports.saw_head(head)
         self._watch.connected(head.number)
         self._pushed_head = head.number
-        self._ports.view.connected = True
+        self._ports.view.connected, self._ports.view.connected_at = True, trio.current_time()
         log.info("subscribed", chain=config.name, follow=config.follow, connection=session.connection_id)
         self._wake(True)
         while True:

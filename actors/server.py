@@ -20,10 +20,11 @@ from urllib.parse import unquote, urlsplit
 
 import trio
 
-from actors import health
+from actors import dashboard, health
 from actors.errors import ConfigError
 from actors.http_server import HttpServer, Limits, Request, Response, Send
 from actors.metrics import CONTENT_TYPE, Metrics
+from actors.rates import Rates
 from actors.secrets import mask
 from actors.view import ServiceView
 
@@ -33,6 +34,7 @@ READ = ("GET", "HEAD")
 KILL_PREFIX, KILL_SUFFIX = "/api/actors/", "/kill"
 INDEX = """trueup keeps tables of EVM wallet balances in Postgres true.
 
+/               the dashboard, for whoever accepts text/html
 /healthz        the process is alive
 /readyz         it is doing its job, and if not why
 /eth/health     the first asset's health; ?asset=NAME, ?max_event_lag_secs=600
@@ -81,8 +83,23 @@ async def run(
         listeners = await _listen(config.bind, host, port)
         for listener in listeners:
             stack.push_async_callback(listener.aclose)
+        nursery = await stack.enter_async_context(trio.open_nursery())
+        nursery.start_soon(_sample, view, metrics)
         task_status.started(_url(host, listeners[0]))
         await trio.serve_listeners(server.serve, listeners)
+
+
+async def _sample(view: ServiceView, metrics: Metrics) -> None:
+    """What is shown as a rate, whether or not somebody looks on."""
+
+    def read() -> dict[str, float]:
+        return {"events": sum(asset.events for asset in view.assets.values()), "rows": metrics.all_rows_written()}
+
+    rates = Rates(read)
+    view.rates = rates.shown
+    while True:
+        rates.sample(trio.current_time())
+        await trio.sleep(STREAM_EVERY_SECS)
 
 
 async def _listen(bind: str, host: str, port: int) -> list[trio.SocketListener]:
@@ -114,7 +131,8 @@ class Routes:
         if not self._knows(request.headers.get("host")):
             return _error(421, "this host name is not served here")
         routes: dict[str, Callable[[Request], Response]] = {
-            "/": lambda _: Response(body=INDEX.encode()),
+            "/": _root,
+            **dict.fromkeys(dashboard.PATHS, dashboard.answer),
             "/healthz": lambda _: Response(body=b"ok\n"),
             "/readyz": self._ready,
             "/eth/health": self._eth_health,
@@ -158,7 +176,7 @@ class Routes:
         return Response(body=self.metrics.render(), content_type=CONTENT_TYPE)
 
     def _status(self) -> dict[str, Any]:
-        return health.status(self.view, trio.current_time())
+        return {**health.status(self.view, trio.current_time()), "at": datetime.now(UTC).isoformat(timespec="milliseconds")}
 
     async def _events(self, send: Send) -> None:
         while True:
@@ -175,6 +193,10 @@ class Routes:
         if name == NAME:  # its own death would take the answer with it
             return Response(202, _dump({"killed": name}), "application/json", after=lambda: self.kill(name))
         return _json(202, {"killed": name}) if self.kill(name) else _error(404, "there is no such actor")
+
+
+def _root(request: Request) -> Response:
+    return dashboard.answer(request) if "text/html" in request.headers.get("accept", "") else Response(body=INDEX.encode())
 
 
 def _killed_name(path: str) -> str | None:

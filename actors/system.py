@@ -42,7 +42,7 @@ from actors.store.postgres import Database
 from actors.subscriber import Subscriber, stand_by
 from actors.supervisor import GaveUp, Supervisor, first_of
 from actors.sweeper import Sweeper
-from actors.view import AssetView, ChainView, ServiceView
+from actors.view import AssetView, ChainView, Restart, ServiceView
 from actors.writer import Writer
 
 TOUCH_MESSAGES = 64
@@ -79,6 +79,7 @@ class System:
         self.supervisor = Supervisor([], self.config.supervisor)
         self.view.actors = self._actors
         self.view.mailboxes = self._mailboxes
+        self.view.chaos_enabled = self.config.chaos.enabled
         self.metrics.expect(self.chains, self.view.assets)
 
     def _chain(self, chain: ChainConfig) -> ChainPorts:
@@ -268,3 +269,4 @@ class System:
 
     def _count_restart(self, actor: str, cause: str) -> None:
         self.metrics.actor_restarts.labels(actor, cause).inc()
+        self.view.restarts.append(Restart(trio.current_time(), actor, cause))

@@ -6,10 +6,11 @@ What another object already knows is asked for when it is shown, through a calla
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from actors.age.objective import Verdict
 from actors.evm.block import Header
@@ -34,6 +35,20 @@ class EndpointFacts(Protocol):
     def latency_secs(self) -> float | None: ...
     @property
     def requests(self) -> int: ...
+    @property
+    def rungs(self) -> tuple[str, ...]: ...
+    @property
+    def answered_at(self) -> float: ...
+    @property
+    def failed_at(self) -> float: ...
+
+
+class Restart(NamedTuple):
+    """An actor that had to be started again, and whether for a crash, a kill or a stall."""
+
+    at: float
+    actor: str
+    cause: str
 
 
 def _nothing() -> list[Any]:
@@ -50,6 +65,7 @@ class ChainView:
 
     `leads`: this process is the chain's subscriber; else another copy is, and what is shown of closings is what Postgres says.
     `wallets_per_call`: how many the batcher puts into one call now. `budget` and an asset's `forecast` give what is shown of them.
+    `socket_error`: why the last session ended, `connected_at`: when this one began.
     """
 
     name: str
@@ -62,9 +78,12 @@ class ChainView:
     branch: int = 0
     last_push_at: float | None = None
     last_error: str | None = None
+    socket_error: str | None = None
+    connected_at: float | None = None
     endpoints: Callable[[], Sequence[EndpointFacts]] = _nothing
     wallets_per_call: int = 200
     budget: Callable[[], dict[str, Any] | None] = _none
+    spend_by_day: Callable[[], Sequence[dict[str, Any]]] = _nothing
 
     def up(self, now: float) -> list[EndpointFacts]:
         """The endpoints that may be asked now."""
@@ -90,7 +109,9 @@ class AssetView:
     last_event_at: datetime | None = None
     tracked_wallets: int = 0
     cached_wallets: int = 0  # the first seed's cache of rows in memory; no set of wallets is held here
+    events: int = 0  # wallets that newly closed blocks' events touched
     set_aside: int = 0
+    set_aside_wallets: list[dict[str, Any]] = field(default_factory=list)  # some of them
     ticks: int = 0
     ticks_dropped: int = 0
     tick_requested: int = 0
@@ -131,6 +152,9 @@ class ServiceView:
     store_ok: bool = True
     store_error: str | None = None
     ledger: dict[str, LedgerView] = field(default_factory=dict)
+    chaos_enabled: bool = False
+    rates: Callable[[], dict[str, float] | None] = _none
+    restarts: deque[Restart] = field(default_factory=lambda: deque(maxlen=1000))
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     _store_waits: dict[object, str] = field(default_factory=dict)
 

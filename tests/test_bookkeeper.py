@@ -56,6 +56,7 @@ async def test_what_is_spent_is_booked_every_few_seconds_and_at_a_clean_stop(aut
         budget.note("eth_call")
         await trio.sleep(BOOK_EVERY_SECS)
         assert (office.booked(), budget.tally.units) == (1, 0)
+        assert [(day["calls"], day["units"]) for day in budget.by_day] == [(1, 1)]
         budget.note("eth_call")
         began = trio.current_time()
         await supervisor.stop(10)

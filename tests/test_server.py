@@ -11,7 +11,7 @@ import httpx
 import pytest
 import trio
 
-from actors import secrets, server
+from actors import dashboard, secrets, server
 from actors.child import ChildSpec
 from actors.config import ChaosConfig, ServerConfig
 from actors.errors import ConfigError
@@ -68,6 +68,37 @@ async def test_the_root_lists_the_paths(site: Site) -> None:
     assert (answer.status_code, answer.headers["content-type"]) == (200, "text/plain; charset=utf-8")
     for path in ("/healthz", "/readyz", "/eth/health", "/metrics", "/api/status", "/api/events"):
         assert path in answer.text
+
+
+async def test_the_root_is_the_dashboard_for_whoever_reads_html(site: Site) -> None:
+    answer = await site.get("/", accept="text/html,application/xhtml+xml")
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert answer.headers["vary"] == "accept"
+    again = await site.get("/", accept="text/html", **{"if-none-match": answer.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+
+
+async def test_the_dashboards_files_are_served_and_nothing_beside_them(site: Site) -> None:
+    for path in dashboard.PATHS:
+        assert (await site.get(path)).status_code == 200
+    for path in ("/dashboard/", "/dashboard/__init__.py", "/dashboard/../server.py", "/dashboard/nothing.js"):
+        assert (await site.get(path)).status_code == 404
+    assert (await site.client.post("/dashboard/app.js")).status_code == 405
+
+
+async def test_the_status_has_the_rates_of_the_last_seconds() -> None:
+    metrics, view = Metrics(), healthy(now=trio.current_time(), at=datetime.now(UTC))
+    async with trio.open_nursery() as nursery:
+        start: Callable[..., object] = nursery.start
+        await start(server.run, LOCAL, CHAOS, view, metrics, lambda name: False)  # type: ignore[misc]
+        view.assets["AUDIO"].events += 10
+        metrics.rows_written.labels("AUDIO").inc(1000)
+        with trio.fail_after(30):
+            while not (rates := view.rates()) or not rates["rows_per_sec"]:
+                await trio.sleep(0.01)
+        assert rates["rows_per_sec"] == pytest.approx(100 * rates["events_per_sec"], rel=0.1)
+        nursery.cancel_scope.cancel()
 
 
 async def test_healthz_says_that_the_process_lives_whatever_else_is_wrong(site: Site) -> None:

@@ -25,6 +25,9 @@ class FakeEndpoint:
     last_head: int | None = 120
     latency_secs: float | None = 0.05
     requests: int = 7
+    rungs: tuple[str, ...] = ("packed", "single")
+    answered_at: float = 0.0
+    failed_at: float = -1.0
 
 
 def header(number: int) -> Header:

@@ -32,6 +32,7 @@ class Budget:
         self.tally = Tally()
         self.refusals = 0
         self.warned = False
+        self.by_day: list[dict[str, Any]] = []  # for the status, as Postgres last said
         self.on_spend: Callable[[str, str, int], object] = lambda actor, method, units: None
         self.on_refused: Callable[[], object] = lambda: None
         self._turn = trio.Lock()
@@ -96,7 +97,7 @@ class Budget:
 
     def facts(self) -> dict[str, Any]:
         """What is shown of it; None stands for no limit, and for what is not known yet."""
-        governor, month = self.governor, self.governor.month
+        governor, month, hold = self.governor, self.governor.month, self.governor.hold()
         return {
             "name": self.chain,
             "prices": governor.prices.name,
@@ -110,7 +111,7 @@ class Budget:
             "month_secs_left": round(month.secs_left) if month else None,
             "live_units_a_month": round(live_rate(month) * MONTH) if month else None,
             "sweep_units_per_sec": finite(governor.sweep_per_sec),
-            "sweep_waits_for": governor.hold().why or None,
+            "sweep_waits_for": hold.why if hold.secs > 0 else None,
         }
 
 

@@ -29,6 +29,7 @@ def budget_of(chain: ChainConfig, config: Config, pool: Pool, metrics: Metrics, 
     pool.metered_by(budget)
     shown = view.chains[chain.name]
     shown.budget = budget.facts
+    shown.spend_by_day = lambda: budget.by_day
     for asset in config.assets_of(chain.name):
         own = view.assets[asset.name]
         own.forecast = partial(_forecast, config, asset, budget, shown, own)

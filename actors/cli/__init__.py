@@ -66,6 +66,7 @@ def parser() -> argparse.ArgumentParser:
     _backfill(_with_config(_command(commands, "backfill", "find wallets in past logs; resumable")))
     _verify(_with_config(_command(commands, "verify", "compare rows with the chain at the block that each names; changes nothing")))
     _status(_command(commands, "status", "the state of the running service"))
+    _with_url(_command(commands, "top", "the running service, live in the terminal"))
     _kill(_command(commands, "kill", "kill one actor of a running service ([chaos] must be enabled)"))
     _with_config(_command(commands, "config", "the effective config, secrets masked"))
     return top

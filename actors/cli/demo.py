@@ -94,11 +94,12 @@ async def show(demo: Demo) -> None:
     began = trio.current_time()
     while True:
         rows, fresh, newest = await trio.to_thread.run_sync(judge.counts, demo.database)
+        block = await trio.to_thread.run_sync(demo.town.block)  # a node that hangs must not hang the service
         view = next(iter(demo.system.view.assets.values()))
         children = demo.system.supervisor.children.values()
         running = sum(child.state == "running" for child in children)
         say(
-            f"{trio.current_time() - began:5.0f} s  block {demo.town.block():>6}  closed {view.checkpoint_block or 0:>6}  sent {demo.sent:>6}"
+            f"{trio.current_time() - began:5.0f} s  block {block:>6}  closed {view.checkpoint_block or 0:>6}  sent {demo.sent:>6}"
             f"  rows {rows:>6} ({fresh} read)  newest event {newest:>6}  actors {running}/{len(children)}"
             f"  restarts {sum(child.restarts for child in children):>4}  {rss() / 2**20:.0f} MB"
         )
@@ -107,7 +108,7 @@ async def show(demo: Demo) -> None:
 
 async def _caught_up(demo: Demo) -> bool:
     """Whether every block so far is closed, asked of Postgres, within a bound."""
-    head = demo.town.block()
+    head = await trio.to_thread.run_sync(demo.town.block)
     with trio.move_on_after(CATCH_UP_SECS):
         while True:
             marks = await trio.to_thread.run_sync(judge.closed, demo.database)

@@ -1,4 +1,4 @@
-"""One request to a running service, over the standard library alone: what `status` and `kill` stand on."""
+"""One request to a running service, over the standard library alone: what `status`, `top` and `kill` stand on."""
 
 from __future__ import annotations
 
@@ -28,9 +28,7 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 def ask(url: str, path: str, token: str | None = None, post: bool = False) -> tuple[int, Any]:
     """The status, and the body as JSON (None where it is not)."""
-    if not re.match(r"https?://[^/\s]+", url):
-        raise ConfigError(f"--url: expected an http:// or https:// URL, got {url}")
-    secrets.register_url(url)
+    check_url(url)
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     # The service is on this machine or in the same network: no proxy of the environment belongs in between.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirect())
@@ -46,6 +44,13 @@ def ask(url: str, path: str, token: str | None = None, post: bool = False) -> tu
     except (OSError, HTTPException, ValueError) as error:
         reason = getattr(error, "reason", None) or error
         raise Unreachable(f"no service at {url}: {getattr(reason, 'strerror', None) or reason}") from None
+
+
+def check_url(url: str) -> None:
+    """Whatever is secret in it is masked from now on. Raises ConfigError."""
+    if not re.match(r"https?://[^/\s]+", url):
+        raise ConfigError(f"--url: expected an http:// or https:// URL, got {url}")
+    secrets.register_url(url)
 
 
 def said(body: Any) -> str:

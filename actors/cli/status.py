@@ -24,15 +24,42 @@ def main(args: Namespace) -> int:
 
 
 def text(body: dict[str, Any]) -> Iterator[str]:
-    """Plain values first, then each list of objects as a table, whatever the service has to tell."""
+    """Plain values first, then each list of objects as a table, whatever the service has to tell; what is inside an object comes after."""
     for name, value in body.items():
         if not _tables(value):
-            yield f"{name}: {word(value)}"
+            yield from _plain(name, value)
     for name, value in body.items():
-        for rows in [_tables(value)] if _tables(value) else []:
-            yield ""
-            yield f"{name}:"
-            yield from table(rows)
+        yield from _table(name, _tables(value))
+
+
+def _plain(name: str, value: Any) -> Iterator[str]:
+    """A value, or texts with a line each."""
+    texts = isinstance(value, list) and value and all(isinstance(each, str) for each in value)
+    yield f"{name}:" if texts else f"{name}: {word(value)}"
+    if texts:
+        yield from (f"  {word(each)}" for each in value)
+
+
+def _table(title: str, rows: list[dict[str, Any]]) -> Iterator[str]:
+    if not rows:
+        return
+    nested = {column for row in rows for column, value in row.items() if _tables(value) or isinstance(value, dict)}
+    yield ""
+    yield f"{title}:"
+    yield from table([{column: value for column, value in row.items() if column not in nested} for row in rows])
+    for row in rows:
+        for column in sorted(nested):
+            yield from _inside(f"{column} of {word(row.get('name', title))}", row.get(column))
+
+
+def _inside(title: str, value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        plain = {name: each for name, each in value.items() if not _tables(each)}
+        yield from ("", f"{title}: {word(plain)}")
+        for name, each in value.items():
+            yield from _table(f"{name} of {title}", _tables(each))
+    else:
+        yield from _table(title, _tables(value))
 
 
 def table(rows: list[dict[str, Any]]) -> Iterator[str]:

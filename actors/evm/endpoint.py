@@ -52,7 +52,7 @@ class Endpoint:
         self.last_head: int | None = None
         self.last_error: str | None = None
         self.latency_secs: float | None = None
-        self.down_until = float("-inf")
+        self.down_until = self.answered_at = self.failed_at = float("-inf")
         self.failures = self.requests = 0
         self.on_request: Callable[[str, str], object] = lambda name, method: None
         self.on_answer: Callable[[str, float], object] = lambda name, secs: None
@@ -120,6 +120,7 @@ class Endpoint:
         if status >= 400:
             raise self._refusal(status, _retry_after(headers.get("retry-after")), answer, method)
         decoded = jsonrpc.decode(answer)
+        self.answered_at = trio.current_time()
         if len(body) > LARGE_BODY and isinstance(decoded, dict) and decoded.get("id") is None and decoded.get("error"):
             raise TooLarge(f"{method}: a request of {len(body)} bytes was refused")
         return decoded

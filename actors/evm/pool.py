@@ -95,6 +95,7 @@ class Pool:
             return
         endpoint.last_error = str(error)
         endpoint.failures += 1
+        endpoint.failed_at = self._now()
         first, most = DOWN_SECS
         delay = min(most, first * 2 ** min(endpoint.failures - 1, 10)) * random.uniform(0.75, 1.0)
         if isinstance(error, Throttled) and error.retry_after_secs is not None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 from actors.config import AssetConfig
 from actors.messages import Failed, Raised
@@ -114,6 +116,24 @@ def count(conn: Conn, tables: Sequence[str]) -> int:
     """How many wallets are set aside."""
     row = conn.execute("select count(*) from trueup_set_aside where table_name = any(%s)", [list(tables)]).fetchone()
     return int(row[0]) if row else 0
+
+
+def shown(conn: Conn, table: str, limit: int) -> list[dict[str, Any]]:
+    """Some of a table's wallets that are set aside, for the status. In the order of the key: any other one would have to sort them all."""
+    rows = conn.execute(
+        """
+        select row_key, error, attempts, next_attempt at time zone 'UTC' from trueup_set_aside
+        where table_name = %s order by row_key limit %s
+        """,
+        [table, limit],
+    )
+    return [as_shown(*row) for row in rows]
+
+
+def as_shown(wallet: str, error: str, attempts: int, next_attempt: datetime) -> dict[str, Any]:
+    """One of them; `next_attempt` is UTC."""
+    at = next_attempt.isoformat(timespec="seconds") + "Z"
+    return {"wallet": wallet, "error": error, "attempts": attempts, "next_attempt": at}
 
 
 Row = tuple[str, str, int | None, str]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from actors.budget.month import MonthSpent, month_of
 from actors.budget.spender import AUDIT, SWEEPER
@@ -39,3 +40,15 @@ def book(conn: Conn, chain: str, spent: Mapping[Key, Spent], starts_on: int) -> 
     units, live, first = row
     since = now if first is None else datetime.combine(first, datetime.min.time())
     return MonthSpent(units, live, (now - since).total_seconds(), (ends - now).total_seconds())
+
+
+def by_day(conn: Conn, chain: str, days: int) -> list[dict[str, Any]]:
+    """The latest days of a chain on which anything was spent, oldest first: `day`, `calls` and `units`, of all processes."""
+    rows = conn.execute(
+        """
+        select day, sum(calls)::bigint, sum(units)::bigint from trueup_spend
+        where chain = %s and day > (clock_timestamp() at time zone 'UTC')::date - %s group by day order by day
+        """,
+        [chain, days],
+    )
+    return [{"day": day.isoformat(), "calls": calls, "units": units} for day, calls, units in rows]

@@ -17,7 +17,7 @@ from actors import secrets
 from actors.cli import main
 
 REFERENCE = Path(__file__).parent.parent.parent / "config" / "trueup.toml"
-COMMANDS = ["demo", "init", "run", "doctor", "sweep", "backfill", "verify", "status", "kill", "config"]
+COMMANDS = ["demo", "init", "run", "doctor", "sweep", "backfill", "verify", "status", "top", "kill", "config"]
 TOKEN = "0x18aAA7115705e8be94bfFEBDE57Af9BFc265B998"
 
 
@@ -200,6 +200,21 @@ def test_status_is_told_as_text(service: Service, capsys: pytest.CaptureFixture[
         "actors:",
         "  name    state    restarts",
         "  writer  running  3",
+    ]
+
+
+def test_what_is_inside_an_object_is_told_below_its_table(service: Service, capsys: pytest.CaptureFixture[str]) -> None:
+    age = {"rows": 7, "histogram": [{"le_secs": 1, "rows": 7}]}
+    aside = [{"wallet": "0xab", "error": "two\nlines"}]
+    assets = [{"name": "A", "age": age, "set_aside_wallets": aside}, {"name": "B", "age": None, "set_aside_wallets": []}]
+    service.answers["/api/status"] = (200, {"reasons": ["one", "two"], "assets": assets})
+    assert main(["status", "--url", service.url]) == 0
+    told = [line for line in capsys.readouterr().out.splitlines() if line]
+    assert told == [
+        *("reasons:", "  one", "  two"),
+        *("assets:", "  name", "  A", "  B"),
+        *("age of A: rows 7", "histogram of age of A:", "  le_secs  rows", "  1        7"),
+        *("set_aside_wallets of A:", "  wallet  error", "  0xab    two\\nlines"),
     ]
 
 

@@ -41,7 +41,7 @@ def test_what_goes_back_has_no_rate(clock: Clock) -> None:
     progress = Progress("backfill A", "blocks", io.StringIO())
     progress.at(100, 1000)
     clock.now += 10
-    assert progress.line(90, 1000).endswith("90/1000 blocks  0/s  0s left")
+    assert progress.line(90, 1000).endswith("90/1000 blocks  0/s  ? left")
 
 
 def test_where_there_is_no_terminal_each_tenth_is_a_line(clock: Clock) -> None:
@@ -50,3 +50,26 @@ def test_where_there_is_no_terminal_each_tenth_is_a_line(clock: Clock) -> None:
     for done in range(101):
         progress.at(done, 100)
     assert [line.split("]")[1].split()[0] for line in shown.getvalue().splitlines()] == [f"{tenth}0%" if tenth else "0%" for tenth in range(11)]
+
+
+def test_where_there_is_no_terminal_a_slow_tenth_has_lines_of_its_own(clock: Clock) -> None:
+    shown = io.StringIO()
+    progress = Progress("sweep A", "wallets", shown)
+    for done in range(100):
+        progress.at(done, 10_000)
+        clock.now += 10
+    assert len(shown.getvalue().splitlines()) == 34
+
+
+@pytest.mark.parametrize("columns", [60, 80, 200])
+def test_in_a_terminal_the_line_is_never_wider_than_it(clock: Clock, columns: int) -> None:
+    progress = Progress("sweep AUDIO", "wallets", io.StringIO())
+    progress.at(0, 3_150_000)
+    clock.now += 10
+    line = progress.line(1_234_567, 3_150_000, columns)
+    assert len(line) < columns
+    assert ("[" in line) is (columns > 70)
+
+
+def test_before_anything_is_done_the_time_left_is_not_known(clock: Clock) -> None:
+    assert Progress("sweep A", "wallets", io.StringIO()).line(0, 10).endswith("? left")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from actors.age.ages import Ages, bucket_of
 from actors.budget.month import MonthSpent, month_of
@@ -15,7 +16,7 @@ from actors.messages import Marks
 from actors.store import holders as real_holders
 from actors.store.chain import BACKFILL, KEPT_CLOSINGS
 from actors.store.holders import RowState, is_query, tick_size
-from actors.store.set_aside import Due
+from actors.store.set_aside import Due, as_shown
 from tests.simulation.tables_contents import PLACEHOLDER, Block, Contents, Lease, Row, Seen, Spend
 
 ZERO = bytes(20)
@@ -195,6 +196,12 @@ def count_aside(c: Contents, tables: Sequence[str]) -> int:
     return sum(table in tables for table, _ in c.aside)
 
 
+def shown_aside(c: Contents, table: str, limit: int) -> list[dict[str, Any]]:
+    """As `set_aside.shown`."""
+    found = sorted((wallet, a) for (of, wallet), a in c.aside.items() if of == table)[:limit]
+    return [as_shown("0x" + wallet.hex(), a.error, a.attempts, a.next_attempt) for wallet, a in found]
+
+
 def hold(c: Contents, role: str, holder: str, secs: float) -> bool:
     """As `leases.hold`."""
     lease, now = c.leases.get(role), c.now()
@@ -221,3 +228,11 @@ def book(c: Contents, chain: str, spent: Mapping[Key, Spent], starts_on: int) ->
     live = sum(row.units for key, row in month.items() if key[2] not in (SWEEPER, AUDIT))
     since = min((datetime.combine(key[1], datetime.min.time()) for key in month), default=now)
     return MonthSpent(sum(row.units for row in month.values()), live, (now - since).total_seconds(), (ends - now).total_seconds())
+
+
+def by_day(c: Contents, chain: str, days: int) -> list[dict[str, Any]]:
+    """As `spend.by_day`."""
+    since = c.now().date() - timedelta(days=days)
+    mine = [(key[1], row) for key, row in c.spend.items() if key[0] == chain and key[1] > since]
+    of_day = {day: [row for at, row in mine if at == day] for day in sorted({at for at, _ in mine})}
+    return [{"day": d.isoformat(), "calls": sum(r.calls for r in of), "units": sum(r.units for r in of)} for d, of in of_day.items()]

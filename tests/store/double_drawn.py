@@ -89,9 +89,11 @@ PLAIN = st.one_of(
     unit(holders.count, ASSET),
     unit(set_aside.due, TABLES, LIMITS),
     unit(set_aside.count, TABLES),
+    unit(set_aside.shown, ASSET.map(lambda asset: asset.table), LIMITS),
     unit(leases.hold, st.sampled_from("rs"), st.sampled_from("ab"), st.sampled_from([10.0, 60.0])),
     unit(leases.free, st.sampled_from("ab")),
     unit(spend.book, CHAINS, st.dictionaries(SPENDERS, SPENT, max_size=3), st.sampled_from([1, 15])),
+    unit(spend.by_day, CHAINS, st.just(31)),
     OLDEST,
 )
 FENCED = st.one_of(

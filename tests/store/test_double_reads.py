@@ -242,6 +242,14 @@ def test_those_whose_time_has_come_are_due_longest_first(side: Side) -> None:
     assert side.run(set_aside.due, [BETA.table], 9) == []
 
 
+def test_some_of_the_set_aside_are_shown_with_their_errors(side: Side) -> None:
+    side.write(failed=(failed(number=3), failed(number=1), failed(number=2)))
+    shown = side.run(set_aside.shown, AUDIO.table, 2)
+    at = (BEGAN + timedelta(seconds=10)).isoformat(timespec="seconds") + "Z"
+    assert shown == [{"wallet": "0x" + w.hex(), "error": "reverts", "attempts": 1, "next_attempt": at} for w in (ONE, TWO)]
+    assert side.run(set_aside.shown, BETA.table, 2) == []
+
+
 # Roles.
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from actors.budget.month import DAY, MonthSpent
 from actors.budget.tally import Key, Spent
 from actors.store import spend
@@ -58,3 +60,15 @@ def test_the_providers_month_may_begin_on_another_day(side: Side) -> None:
     assert book(side, {}, starts_on=15) == MonthSpent(52, 52, 13 * DAY, DAY)
     side.pass_time(DAY)
     assert book(side, {}, starts_on=15) == MonthSpent(0, 0, 0, JANUARY)
+
+
+def test_what_was_spent_by_day_is_of_all_actors_and_of_the_latest_days(side: Side) -> None:
+    assert side.run(spend.by_day, "ethereum", 31) == []
+    book(side, LIVE | SWEEP)
+    side.pass_time(2 * DAY)
+    book(side, SWEEP)
+    book(side, LIVE, chain="base")
+    days = [BEGAN.date().isoformat(), (BEGAN + timedelta(days=2)).date().isoformat()]
+    both = [{"day": days[0], "calls": 3, "units": 78}, {"day": days[1], "calls": 1, "units": 26}]
+    assert side.run(spend.by_day, "ethereum", 31) == both
+    assert side.run(spend.by_day, "ethereum", 2) == both[1:]

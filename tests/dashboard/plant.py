@@ -1,0 +1,139 @@
+"""A real service, as its operator runs it, on a real chain behind two endpoints that can misbehave and on a Postgres of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from actors.evm.keccak import keccak
+from actors.sandbox.anvil import Anvil
+from actors.sandbox.postgres import PrivatePostgres
+from actors.sandbox.process import free_port
+from actors.sandbox.town import Town, arg
+from tests.proxy import Fault, Proxy, open_proxy
+from tests.proxy_world import world_behind
+from tests.world import PATIENCE_SECS, World
+
+TOKEN = "a-token-of-chaos"
+CAP = 1_000_000_000
+CHAIN = f"confirm_secs = 0.5\npoll_interval_secs = 0.3\nstall_secs = 1\ncompute_units_per_month = {CAP}\n"
+EXTRA = f'[chaos]\nenabled = true\ntoken = "{TOKEN}"'
+REVERTS = 1  # a mode of the contract `Weird`
+
+
+class Proxies:
+    """Two proxies in front of a node, in a loop of their own: the browser's tests have none."""
+
+    def __init__(self, node: Anvil) -> None:
+        self._node = node
+        self.all: list[Proxy] = []
+        self._ready, self._thread = threading.Event(), threading.Thread(target=trio.run, args=(self._serve,), daemon=True)
+
+    async def _serve(self) -> None:
+        self._token, self._end = trio.lowlevel.current_trio_token(), trio.Event()
+        async with AsyncExitStack() as stack:
+            self.all = [await stack.enter_async_context(open_proxy(self._node)) for _ in range(2)]
+            self._ready.set()
+            await self._end.wait()
+
+    def __enter__(self) -> Proxies:
+        self._thread.start()
+        assert self._ready.wait(30)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._token.run_sync_soon(self._end.set)
+        self._thread.join(10)
+
+    def do(self, step: Callable[..., Any], *args: Any) -> None:
+        """A step in the proxies' loop."""
+        trio.from_thread.run_sync(step, *args, trio_token=self._token)
+
+    def cut(self, proxy: Proxy) -> None:
+        """End its sockets in the middle of a message."""
+        trio.from_thread.run(proxy.cut, trio_token=self._token)
+
+    @contextmanager
+    def fault(self, *faults: tuple[Proxy, Fault]) -> Iterator[None]:
+        """Misbehave so inside the block."""
+        for proxy, fault in faults:
+            self.do(proxy.add, fault)
+        try:
+            yield
+        finally:
+            for proxy, fault in faults:
+                self.do(proxy.remove, fault)
+
+
+class Plant:
+    """All of it. `service` is the process of `trueup run`."""
+
+    def __init__(self, folder: Path, server: PrivatePostgres, node: Anvil, proxies: Proxies) -> None:
+        self.server, self.node, self.proxies = server, node, proxies
+        self.town = Town(node, wallets=20)
+        toml = {"interval": 0.5, "batch": 50, "chain": CHAIN, "extra": EXTRA}
+        self.world: World = world_behind(folder, server.fresh("plant"), self.town, *proxies.all, **toml)
+        self.url = f"http://127.0.0.1:{free_port()}"
+        text = self.world.path.read_text().replace('bind = ""', f'bind = "{self.url[7:]}"')
+        weird = f'  {{ contract = "{self.town.weird}", call = "balanceOf(address)" }},\n]\ntriggers'
+        self.world.path.write_text(text.replace("]\ntriggers", weird))
+        self.world.reload()
+        self.log = folder / "log"
+        self.service: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Run the service."""
+        with self.log.open("ab") as out:
+            command = [sys.executable, "-m", "actors", "run", "-c", str(self.world.path)]
+            self.service = subprocess.Popen(command, stdout=out, stderr=out)
+
+    def wait_until_it_answers(self) -> None:
+        """The server has its port."""
+        deadline = time.monotonic() + PATIENCE_SECS
+        while self.service is not None and self.service.poll() is None and time.monotonic() < deadline:
+            try:
+                urllib.request.urlopen(self.url + "/healthz", timeout=5).close()
+                return
+            except OSError:
+                time.sleep(0.05)
+        raise AssertionError(f"the service does not answer: {self.log.read_text()[-2000:]}")
+
+    def kill(self) -> None:
+        """End it as a crash of the machine would."""
+        if self.service is not None:
+            self.service.kill()
+            self.service.wait()
+            self.service = None
+
+    def break_wallet(self, wallet: bytes, mode: int) -> None:
+        """From now on one of the wallet's sources fails in some way; 0: it does not."""
+        slot = "0x" + keccak(bytes(12) + wallet + bytes(32)).hex()
+        self.node.rpc("anvil_setStorageAt", self.town.weird, slot, "0x" + arg(mode))
+        for _ in range(4):  # a sweep reads behind the head
+            self.town.mine()
+
+    def touch(self) -> None:
+        """Something happens on the chain, and is pushed."""
+        self.town.traffic(4)
+        self.town.mine()
+
+
+@contextmanager
+def running_plant(folder: Path) -> Iterator[Plant]:
+    """Up and running, and gone in the end."""
+    with PrivatePostgres() as server, Anvil() as node, Proxies(node) as proxies:
+        plant = Plant(folder, server, node, proxies)
+        try:
+            plant.start()
+            yield plant
+        finally:
+            plant.kill()

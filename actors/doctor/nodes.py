@@ -23,6 +23,7 @@ from actors.store.ledger import ChainRow
 
 BEHIND_BLOCKS, BEHIND_SECS = 3, 60.0  # a hint, and what is wrong
 LATE_SECS, LATE_BLOCKS = 60.0, 20
+SOCKET_SECS = 5.0
 
 
 @dataclass
@@ -82,11 +83,17 @@ async def _sockets(look: Look, chain: ChainConfig, stand: list[Probe], assets: S
         look.progress(public_name(url), "push", 0)
         found.append(await push(url, probe, assets, not look.quick))
     if not chain.ws:
-        for each in stand:
-            same = "ws" + each.endpoint.url.removeprefix("http")
-            tried = await push(same, None, (), False)
-            if tried.subscribed and tried.chain_id == chain.chain_id:
-                look.ws_found.append(tried.socket)
+        async with trio.open_nursery() as nursery:
+            for each in stand:
+                nursery.start_soon(_socket_of_http, look, each)
+
+
+async def _socket_of_http(look: Look, probe: Probe) -> None:
+    """Many providers take a WebSocket where they take HTTP."""
+    with trio.move_on_after(SOCKET_SECS):
+        tried = await push("ws" + probe.endpoint.url.removeprefix("http"), None, (), False)
+        if tried.subscribed and tried.chain_id == probe.chain.chain_id:
+            look.ws_found.append(tried.socket)
 
 
 def _said(found: Measured, chain: ChainConfig) -> Iterator[Finding]:

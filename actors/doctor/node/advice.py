@@ -95,16 +95,27 @@ def holders_per_call(chain: Chain) -> Lines:
 
 
 def _holders(each: Measured) -> int | None:
-    by_gas = int(each.default_gas * SPARE_GAS - FIXED_GAS) // each.holder_gas if each.default_gas and each.holder_gas else None
-    by_body = (each.body_bytes.accepted - PROGRAM_BYTES) // ADDRESS_DIGITS if each.body_bytes and "packed" in each.rungs else None
-    return min((max(1, number) for number in (by_gas, by_body) if number is not None), default=None)
+    return min((number for number in (_by_gas(each), _by_body(each)) if number is not None), default=None)
+
+
+def _by_gas(each: Measured) -> int | None:
+    if not each.default_gas or not each.holder_gas:
+        return None
+    return max(1, int(each.default_gas * SPARE_GAS - FIXED_GAS) // each.holder_gas)
+
+
+def _by_body(each: Measured) -> int | None:
+    """Packed: by other rungs a wallet takes more, and they are not suggested by it."""
+    if not each.body_bytes or "packed" not in each.rungs:
+        return None
+    return max(1, (each.body_bytes.accepted - PROGRAM_BYTES) // ADDRESS_DIGITS)
 
 
 def _why(chain: Chain, endpoint: str) -> str:
     each = next(one for one in chain.endpoints if one.endpoint == endpoint)
-    gas = f"it gives {each.default_gas:,} gas, and a wallet of {each.holder_gas_of} takes {each.holder_gas:,}" if each.holder_gas else ""
-    body = f"a request may have {each.body_bytes.limit:,} bytes" if each.body_bytes and each.body_bytes.limit is not None else ""
-    return "; ".join(text for text in (gas, body) if text)
+    if _holders(each) == _by_gas(each):
+        return f"it gives {each.default_gas:,} gas, and a wallet of {each.holder_gas_of} takes {each.holder_gas:,}"
+    return f"a request may have {each.body_bytes.accepted if each.body_bytes else 0:,} bytes"
 
 
 def reads(chain: Chain) -> Lines:

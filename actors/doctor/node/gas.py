@@ -22,7 +22,7 @@ LIKELY = tuple(sorted(millions * 10**6 for millions in (10, 15, 20, 25, 30, 36, 
 
 async def call_gas(probe: Probe) -> None:
     """Sets `call_gas`, `gas_style`, `default_gas`. Nothing where neither rung of our own is served. Raises a NodeError."""
-    if not {"packed", "deployless"} & set(probe.endpoint.rungs):
+    if probe.over or not {"packed", "deployless"} & set(probe.endpoint.rungs):
         return
     probe.show("gas")
     own_cost = KNOWN - await _left(probe, KNOWN)

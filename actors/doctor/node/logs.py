@@ -34,13 +34,13 @@ async def log_blocks(probe: Probe) -> Found:
     return await probe.search("log range", search, ask)
 
 
-async def log_results(probe: Probe, most_blocks: int) -> Found | None:
+async def log_results(probe: Probe, most_blocks: int) -> Found:
     """The most logs in an answer, by questions whose answers are known: the logs of the newest blocks, `most_blocks` at most, are learned
-    in small parts first. Sets `logs_cut` where an answer lacks some. None where no logs could be had.
+    in small parts first. Sets `logs_cut` where an answer lacks some.
     """
-    book, largest = await _book(probe, most_blocks)
+    book, largest, said = await _book(probe, most_blocks)
     if not book.total:
-        return None
+        return Found(0, None, 0, stopped=said or f"there are none in the newest {book.last - book.first + 1} blocks")
     questions: dict[int, Question] = {}
 
     async def ask(count: int) -> None:
@@ -62,8 +62,8 @@ async def log_results(probe: Probe, most_blocks: int) -> Found | None:
     return search.found()
 
 
-async def _book(probe: Probe, most_blocks: int) -> tuple[LogBook, int]:
-    """The newest logs, and the most that came in one answer."""
+async def _book(probe: Probe, most_blocks: int) -> tuple[LogBook, int, str]:
+    """The newest logs, the most that came in one answer, and why there are no more, "" where nothing was refused."""
     book, largest, size = LogBook(probe.settled), 1, 1
     lowest = max(0, probe.settled - most_blocks + 1)
     for _ in range(MOST_PARTS):
@@ -73,15 +73,15 @@ async def _book(probe: Probe, most_blocks: int) -> tuple[LogBook, int]:
         first = max(lowest, book.first - size)
         try:
             found = await _logs(probe, first, book.first - 1)
-        except NodeError:
+        except NodeError as error:
             if size == 1:
-                break
+                return book, largest, str(error)
             size //= 2
             continue
         book.add(first, found)
         largest = max(largest, len(found))
         size = max(1, min(2 * size, size * PART_LOGS // max(1, len(found))))
-    return book, largest
+    return book, largest, ""
 
 
 async def events_per_block(probe: Probe, assets: Sequence[AssetConfig], most_blocks: int) -> float | None:

@@ -79,7 +79,7 @@ async def limits(probe: Probe, assets: Sequence[AssetConfig]) -> None:
         most_blocks = _known(found.log_blocks)
         found.log_results = await logs.log_results(probe, most_blocks)
         found.events_per_block = await logs.events_per_block(probe, assets, most_blocks)
-        await _maybe(probe, lambda: gas.call_gas(probe))
+        await _gas(probe)
         for asset in assets:
             await _maybe(probe, lambda asset=asset: _holder_gas(probe, asset))  # type: ignore[misc]
         found.body_bytes = await requests.body_bytes(probe)
@@ -88,6 +88,13 @@ async def limits(probe: Probe, assets: Sequence[AssetConfig]) -> None:
             found.in_flight = await requests.in_flight(probe)
     finally:
         probe.spent()
+
+
+async def _gas(probe: Probe) -> None:
+    try:
+        await gas.call_gas(probe)
+    except NodeError as error:
+        probe.found.call_gas = Found(0, None, 0, stopped=str(error))
 
 
 def _known(found: Found) -> int:

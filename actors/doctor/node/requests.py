@@ -13,7 +13,7 @@ from actors.evm.endpoint import BATCH_AT_ONCE
 ASKED = "eth_chainId"
 HEAD, TAIL = b'{"jsonrpc":"2.0","id":1,"method":"eth_chainId",', b'"params":[]}'
 KIB, MIB = 2**10, 2**20
-FIRST_BODY, MOST_BODY = 64 * KIB, 8 * MIB  # more than the largest call that the service makes
+FIRST_BODY, MOST_BODY = 4 * KIB, 8 * MIB  # more than the largest call that the service makes
 MOST_SENT = 64 * MIB
 ENOUGH = f"not known more exactly after {MOST_SENT // MIB} MiB"
 LIKELY_BODY = (100_000, 128 * KIB, 256 * KIB, 500_000, 512 * KIB, 10**6, MIB, 2 * 10**6, 2 * MIB, 2_500_000, 5 * MIB // 2, 3 * MIB, 4 * MIB, 5 * 10**6, 5 * MIB)

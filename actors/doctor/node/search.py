@@ -5,7 +5,8 @@ sizes that limits are often set to, are only tried sooner: each is believed when
 
 An answer that is neither yes nor "too large" (a lost connection, an error nobody knows) decides nothing by itself. The largest size that
 went through is asked for again, as a control, and then the doubtful one: the endpoint works and this size fails twice is a refusal too,
-in whatever words; an endpoint that fails at the control as well has another trouble, and the search ends and says so.
+in whatever words; an endpoint that fails at the control as well has another trouble, and the search ends and says so. Words that were a
+refusal once are one from then on, and the outcome is looked at by a last control and a last refusal.
 """
 
 from __future__ import annotations
@@ -56,6 +57,11 @@ def numbers_in(text: str) -> list[int]:
     return [int(digits.replace(",", "")) * THOUSANDS[suffix.lower()] for digits, suffix in NUMBER.findall(text)]
 
 
+def _form(said: str) -> str:
+    """The words without their numbers."""
+    return re.sub(r"[0-9a-fx,]*\d[0-9a-f,]*", "#", said)
+
+
 class Search:
     """Sizes from `least` to `most`, which begin at `first`."""
 
@@ -67,6 +73,8 @@ class Search:
         self._tried = self._named = self.calls = 0
         self._doubted: int | None = None
         self._controlled = False
+        self._refusals = frozenset[str]()
+        self._proven = self._bad
         self._said = self._stopped = ""
 
     @property
@@ -76,7 +84,9 @@ class Search:
 
     def next(self) -> int | None:
         """The size to ask for; None where the search is over."""
-        if self._stopped or self._good + 1 >= self._bad:
+        if self._good + 1 >= self._bad < self._proven and self._doubted is None:
+            self._doubted, self._controlled = self._bad, not self._accepted
+        if self._stopped or (self._good + 1 >= self._bad and self._doubted is None):
             return None
         if self.calls >= self._most_calls:
             self.stop(f"not known more exactly after {self.calls} calls")
@@ -94,6 +104,9 @@ class Search:
             self._accept(size)
         elif verdict is Verdict.REFUSED or (self._doubted == size and verdict is Verdict.OTHER and self._accepted):
             self._refuse(size, said)
+            self._proven, self._refusals = size, self._refusals | {_form(said)}
+        elif verdict is Verdict.OTHER and self._doubted is None and _form(said) in self._refusals:
+            self._refuse(size, said)  # on trust, until the end
         elif self._doubted == size:
             self.stop(said)
         else:
@@ -110,7 +123,8 @@ class Search:
 
     def found(self) -> Found:
         """What is known now."""
-        return Found(self._good if self._accepted else 0, self._bad if self._refused else None, self.calls, self._said, self._stopped)
+        refused = self._proven if self._proven <= self._most else None
+        return Found(self._good if self._accepted else 0, refused, self.calls, self._said, self._stopped)
 
     def _control(self, verdict: Verdict, said: str) -> None:
         if verdict is Verdict.OK:
@@ -119,6 +133,9 @@ class Search:
             self.stop(said)
 
     def _accept(self, size: int) -> None:
+        if size >= self._bad:
+            self.stop("its answers change")
+            return
         self._doubted, self._controlled, self._accepted = None, False, True
         self._good = max(self._good, size)
 

@@ -1,7 +1,7 @@
 """How many blocks back an endpoint serves state.
 
 Each depth is asked for as the service reads: by the best rung, which proves the block's number. Some pruned nodes answer zeros instead of
-an error, so wherever the block holds a transaction its sender is a witness: with that block's state it has sent more than that many.
+an error, so the sender of a transaction in that block, or in an older one that was looked at before, is a witness: it has sent as many.
 """
 
 from __future__ import annotations
@@ -13,15 +13,19 @@ from actors.doctor.node.search import Found, Search
 from actors.errors import NodeBehind, NodeError, WrongBlock
 from actors.evm.attest import number_of
 
-FIRST = 64
+FIRST = 2
 # What clients keep: geth 128, reth's full node 10,064, erigon 90,000 and 100,000.
 LIKELY = (127, 128, 256, 1024, 8192, 10_000, 10_064, 90_000, 100_000)
 
 
+SIGNED = ("0x0", "0x1", "0x2", "0x3", "0x4")  # a chain's own kinds may not be counted as sent
+
+
 @dataclass(frozen=True)
 class Witness:
-    """`sent`: its transactions up to and with the block."""
+    """`sent`: its transactions up to and with the block `since`, at least."""
 
+    since: int
     account: str
     sent: int
 
@@ -29,8 +33,16 @@ class Witness:
 async def state_blocks(probe: Probe) -> Found:
     """The depth below the head; from one block on. Sets `state_empty`."""
 
+    known: list[Witness] = []
+
     async def ask(depth: int) -> None:
-        await _ask(probe, probe.head - depth)
+        number = probe.head - depth
+        await _ask(probe, number)
+        known.extend(await _witness(probe, number))
+        witness = max((one for one in known if one.since <= number), key=lambda one: one.since, default=None)
+        if witness is not None and await _sent(probe, witness.account, number) < witness.sent:
+            probe.found.state_empty = True
+            raise NodeBehind(f"the state of block {number} is answered as if it were empty")
 
     search = Search(max(0, probe.head - 1), FIRST, likely=LIKELY)
     return await probe.search("state window", search, ask, (NodeBehind, WrongBlock))
@@ -40,24 +52,21 @@ async def _ask(probe: Probe, number: int) -> None:
     rung = probe.reader.rung(probe.endpoint)
     if probe.endpoint.rungs[:1] == ("single",):
         await probe.endpoint.call("eth_getBalance", [NOBODY, hex(number)])
-    else:
-        words = await rung.attested(probe.endpoint, hex(number), probe.endpoint.number_from_arbsys, number)
-        if number_of(words[0]) != number:
-            raise WrongBlock(f"answers from block {number_of(words[0])} instead of {number}")
-    witness = await _witness(probe, number)
-    if witness is not None and await _sent(probe, witness.account, number) < witness.sent:
-        probe.found.state_empty = True
-        raise NodeBehind(f"the state of block {number} is answered as if it were empty")
+        return
+    words = await rung.attested(probe.endpoint, hex(number), probe.endpoint.number_from_arbsys, number)
+    if number_of(words[0]) != number:
+        raise WrongBlock(f"answers from block {number_of(words[0])} instead of {number}")
 
 
-async def _witness(probe: Probe, number: int) -> Witness | None:
-    """None where the block has no transaction that tells: a chain's own may not be counted."""
+async def _witness(probe: Probe, number: int) -> list[Witness]:
+    """The sender of the block's first transaction, or nobody."""
     try:
         found = await probe.endpoint.call("eth_getTransactionByBlockNumberAndIndex", [hex(number), "0x0"])
-        nonce = int(found["nonce"], 16)
-        return Witness(str(found["from"]), nonce + 1) if nonce > 0 else None
-    except (NodeError, TypeError, KeyError, ValueError):
-        return None
+        if found is None or found.get("type", "0x0") not in SIGNED:
+            return []
+        return [Witness(number, str(found["from"]), int(found["nonce"], 16) + 1)]
+    except (NodeError, TypeError, KeyError, ValueError, AttributeError):
+        return []
 
 
 async def _sent(probe: Probe, account: str, number: int) -> int:

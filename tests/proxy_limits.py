@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import trio
 
-from tests.proxy import Answer, Ask, Call, Fault, Post, Response
-from tests.proxy_faults import BY_TAG, number, refusal
+from tests.proxy import Answer, Ask, Call, Fault, Post, Response, Say
+from tests.proxy_faults import BY_TAG, is_log, number, refusal
 
 STATE = {**BY_TAG, "eth_getTransactionCount": 1}
 EMPTY = {"eth_getBalance": "0x0", "eth_getCode": "0x", "eth_getTransactionCount": "0x0"}
@@ -120,3 +121,12 @@ class Hang(Fault):
         raise AssertionError
 
 
+@dataclass(eq=False)
+class NoLogPushes(Fault):
+    """Heads are pushed, logs are not."""
+
+    async def on_note(self, note: dict[str, Any], say: Say) -> None:
+        if is_log(note):
+            self.strike()
+        else:
+            await say(note)

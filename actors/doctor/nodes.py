@@ -126,8 +126,10 @@ def _not_well(found: Measured, chain: ChainConfig, about: str) -> Iterator[Findi
         yield hint(about, f"the head of {found.endpoint} is {age:,.0f} s old", "see whether the chain stands still, or only this node")
     if found.state_empty:
         yield wrong(about, f"{found.endpoint} answers pruned state as if it were empty", "another URL in http: no answer of its old blocks can be believed")
-    if found.logs_cut:
-        yield wrong(about, f"{found.endpoint} leaves logs out of long answers, without an error", "a shorter max_log_blocks, or another URL in http")
+    if found.logs_cut and found.log_results:
+        most, due = found.log_results.accepted, (found.events_per_block or 0) * chain.max_log_blocks
+        text = f"{found.endpoint} leaves logs out of an answer above {most}, without an error; max_log_blocks has {due:,.0f} of the assets' events"
+        yield Finding(about, text, due < most, "a shorter max_log_blocks, or another URL in http")
 
 
 def _socket(found: Pushed, chain: ChainConfig) -> Finding:

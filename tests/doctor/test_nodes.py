@@ -35,7 +35,7 @@ from tests.proxy_faults import (
     Throttle,
     Vanish,
 )
-from tests.proxy_limits import BatchCap, GasCap, Hang, NoOverride, Pruned, RequestsUntil
+from tests.proxy_limits import BatchCap, GasCap, Hang, NoLogPushes, NoOverride, Pruned, RequestsUntil
 
 Made = tuple[Anvil, Town]
 
@@ -207,13 +207,13 @@ async def proxy(anvil: Anvil) -> AsyncIterator[Proxy]:
 
 
 async def pushed(folder: Path, town: Town, url: str, http_url: str, *, traffic: bool = False) -> Finding:
-    """What is said of the socket, while the town's people send tokens around."""
+    """What is said of the socket; `traffic`: while the town's people send tokens around."""
     config = config_of(folder, town, [http_url], ws=[url])
 
     async def send() -> None:
         while traffic:
-            await trio.to_thread.run_sync(town.traffic, 3)
-            await trio.sleep(0.01)
+            await trio.to_thread.run_sync(town.traffic, 5)
+            await trio.sleep(0.2)
 
     async with HttpClient() as client, trio.open_nursery() as nursery:
         nursery.start_soon(send)
@@ -245,6 +245,21 @@ async def test_a_socket_that_pushes_nothing_while_blocks_come_is_wrong(tmp_path:
     assert not found.ok
     assert "pushed no head within 5" in found.text
     assert found.measured["http_blocks"] >= 1
+
+
+async def test_logs_that_are_pushed_are_counted_against_those_of_their_block(
+    tmp_path: Path, ticking: Town, proxy: Proxy, patient: None
+) -> None:
+    found = await pushed(tmp_path, ticking, proxy.ws, proxy.http, traffic=True)
+    assert found.ok
+    assert found.measured["logs"] == found.measured["logs_due"] > 0
+
+
+async def test_a_socket_that_pushes_heads_and_withholds_logs_is_wrong(tmp_path: Path, ticking: Town, proxy: Proxy, patient: None) -> None:
+    with proxy.fault(NoLogPushes()):
+        found = await pushed(tmp_path, ticking, proxy.ws, proxy.http, traffic=True)
+    assert not found.ok
+    assert found.measured["logs"] == 0 < found.measured["logs_due"]
 
 
 async def test_a_quiet_chain_is_not_held_against_its_socket(tmp_path: Path, measured_town: Made, limited: Proxy) -> None:

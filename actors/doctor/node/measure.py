@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 from actors.config import AssetConfig
 from actors.config.keys import MULTICALL3
@@ -58,16 +59,23 @@ async def serves(probe: Probe) -> None:
         by_number = BY_ARBSYS if endpoint.number_from_arbsys else BY_NUMBER
         by_number = ONLY_PINS if endpoint.rungs == ("single",) else by_number
         found.attested_by = f"{BY_HASH}, and {by_number}" if endpoint.hash_pins and by_number != ONLY_PINS else by_number
-        await _maybe(probe, lambda: _asides(probe))
+        for aside in (_client, _syncing, _multicall3):
+            await _maybe(probe, partial(aside, probe))
     probe.spent()
 
 
-async def _asides(probe: Probe) -> None:
-    """What else is good to know, and costs a call each."""
+async def _client(probe: Probe) -> None:
+    probe.found.client = str(await probe.endpoint.call("web3_clientVersion", []))[:100]
+
+
+async def _syncing(probe: Probe) -> None:
+    probe.found.syncing = bool(await probe.endpoint.call("eth_syncing", []))
+
+
+async def _multicall3(probe: Probe) -> None:
+    """Whether it is where it usually is, and the config says another place."""
     if not probe.found.multicall3 and probe.chain.multicall3 != MULTICALL3:
         probe.found.multicall3_elsewhere = await probe.endpoint.call("eth_getCode", ["0x" + MULTICALL3.hex(), "latest"]) != "0x"
-    probe.found.client = str(await probe.endpoint.call("web3_clientVersion", []))[:100]
-    probe.found.syncing = bool(await probe.endpoint.call("eth_syncing", []))
 
 
 async def limits(probe: Probe, assets: Sequence[AssetConfig]) -> None:
@@ -81,7 +89,7 @@ async def limits(probe: Probe, assets: Sequence[AssetConfig]) -> None:
         found.events_per_block = await logs.events_per_block(probe, assets, most_blocks)
         await _gas(probe)
         for asset in assets:
-            await _maybe(probe, lambda asset=asset: _holder_gas(probe, asset))  # type: ignore[misc]
+            await _maybe(probe, partial(_holder_gas, probe, asset))
         found.body_bytes = await requests.body_bytes(probe)
         found.batch_items = await requests.batch_items(probe)
         if not probe.over:

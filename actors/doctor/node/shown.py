@@ -79,7 +79,7 @@ def _limit(found: Found, unit: str) -> str:
         return f"{found.limit:,} {unit}{said}{calls}"
     stopped = f"; {_short(found.stopped)}" if found.stopped else ""
     if not found.accepted and found.refused is None:
-        return f"not measured{stopped}"
+        return f"not measured{stopped}{calls}"
     if found.refused is None:
         return f"no limit found up to {found.accepted:,} {unit}{stopped}{calls}"
     return f"between {found.accepted:,} and {found.refused - 1:,} {unit}{said}{stopped}{calls}"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from actors.doctor.node.probe import NOBODY, Probe
 from actors.doctor.node.search import Found, Search
-from actors.errors import NodeBehind, NodeError, WrongBlock
+from actors.errors import BadAnswer, NodeBehind, NodeError, WrongBlock
 from actors.evm.attest import number_of
 
 FIRST = 2
@@ -36,7 +36,7 @@ async def state_blocks(probe: Probe) -> Found:
     known: list[Witness] = []
 
     async def ask(depth: int) -> None:
-        number = probe.head - depth
+        number = max(0, await _head(probe) - depth)  # it moves on meanwhile, and the window with it
         await _ask(probe, number)
         known.extend(await _witness(probe, number))
         witness = max((one for one in known if one.since <= number), key=lambda one: one.since, default=None)
@@ -46,6 +46,14 @@ async def state_blocks(probe: Probe) -> Found:
 
     search = Search(max(0, probe.head - 1), FIRST, likely=LIKELY)
     return await probe.search("state window", search, ask, (NodeBehind, WrongBlock))
+
+
+async def _head(probe: Probe) -> int:
+    found = await probe.endpoint.call("eth_blockNumber", [])
+    try:
+        return int(found, 16)
+    except (TypeError, ValueError):
+        raise BadAnswer("eth_blockNumber: no number") from None
 
 
 async def _ask(probe: Probe, number: int) -> None:

@@ -110,6 +110,15 @@ def test_being_asked_for_fewer_requests_is_never_taken_for_a_limit(limit: int, a
     assert found.refused is None or found.refused > limit
 
 
+@given(limits)
+def test_large_questions_that_are_put_off_again_and_again_are_no_limit_either(limit: int) -> None:
+    search = Search(MOST)
+    while (size := search.next()) is not None:
+        search.answered(size, Verdict.OK if size <= limit else Verdict.LATER, "slow down")
+    assert search.found().refused is None
+    assert search.found().stopped == "slow down"
+
+
 def test_a_node_that_refuses_even_the_least_has_a_limit_of_nothing() -> None:
     assert run(Search(MOST), 0).limit == 0
 

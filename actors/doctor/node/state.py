@@ -14,6 +14,7 @@ from actors.errors import BadAnswer, NodeBehind, NodeError, WrongBlock
 from actors.evm.attest import number_of
 
 FIRST = 2
+TRIES = 3
 # What clients keep: geth 128, reth's full node 10,064, erigon 90,000 and 100,000.
 LIKELY = (127, 128, 256, 1024, 8192, 10_000, 10_064, 90_000, 100_000)
 
@@ -36,16 +37,26 @@ async def state_blocks(probe: Probe) -> Found:
     known: list[Witness] = []
 
     async def ask(depth: int) -> None:
-        number = max(0, await _head(probe) - depth)  # it moves on meanwhile, and the window with it
-        await _ask(probe, number)
-        known.extend(await _witness(probe, number))
-        witness = max((one for one in known if one.since <= number), key=lambda one: one.since, default=None)
-        if witness is not None and await _sent(probe, witness.account, number) < witness.sent:
-            probe.found.state_empty = True
-            raise NodeBehind(f"the state of block {number} is answered as if it were empty")
+        for left in reversed(range(TRIES)):
+            head = await _head(probe)
+            try:
+                return await _served(probe, max(0, head - depth), known)
+            except NodeError:
+                # The window moves with the head: what was inside when it was asked for may be outside when it is looked up.
+                if not left or await _head(probe) == head:
+                    raise
 
     search = Search(max(0, probe.head - 1), FIRST, likely=LIKELY)
     return await probe.search("state window", search, ask, (NodeBehind, WrongBlock))
+
+
+async def _served(probe: Probe, number: int, known: list[Witness]) -> None:
+    await _ask(probe, number)
+    known.extend(await _witness(probe, number))
+    witness = max((one for one in known if one.since <= number), key=lambda one: one.since, default=None)
+    if witness is not None and await _sent(probe, witness.account, number) < witness.sent:
+        probe.found.state_empty = True
+        raise NodeBehind(f"the state of block {number} is answered as if it were empty")
 
 
 async def _head(probe: Probe) -> int:

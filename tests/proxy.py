@@ -203,6 +203,9 @@ class Proxy:
                     return
                 got += part
             head, _, got = got.partition(b"\r\n\r\n")
+            if not head.startswith(b"POST"):  # such as a WebSocket's handshake, which belongs to the other port
+                await stream.send_all(_http(Response(b"", 405)))
+                continue
             length = _length(head)
             while len(got) < length:
                 if not (part := await stream.receive_some()):

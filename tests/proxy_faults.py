@@ -72,7 +72,7 @@ class Lag(Fault):
         at = BY_TAG[call.method]
         where = call.params[at]
         if where == "latest":
-            return await ask(replace(call, params=[*call.params[:at], hex(head)]))
+            return await ask(replace(call, params=[*call.params[:at], hex(head), *call.params[at + 1 :]]))
         block = await _number_of(where["blockHash"], ask) if isinstance(where, dict) else number(where)
         return refusal(-32000, "header not found") if block > head else None
 

@@ -61,7 +61,7 @@ def parser() -> argparse.ArgumentParser:
     _demo(_command(commands, "demo", "the whole system on a private Postgres and a private chain"))
     _with_config(_command(commands, "init", "apply the schema"))
     _with_config(_command(commands, "run", "the service"))
-    _doctor(_with_config(_command(commands, "doctor", "check config, database, tables and nodes; says what mends what is wrong")))
+    _doctor(_with_config(_command(commands, "doctor", "check config, database, tables and nodes, and measure the nodes; says what mends what is wrong")))
     _sweep(_with_config(_command(commands, "sweep", "one whole pass over the rows now")))
     _backfill(_with_config(_command(commands, "backfill", "find wallets in past logs; resumable")))
     _verify(_with_config(_command(commands, "verify", "compare rows with the chain at the block that each names; changes nothing")))
@@ -117,6 +117,7 @@ def _demo(command: _Parser) -> None:
 
 def _doctor(command: _Parser) -> None:
     command.add_argument("--json", action="store_true", help="the findings as JSON")
+    command.add_argument("--quick", action="store_true", help="measure no limits of endpoints, and wait for no pushes")
 
 
 def _sweep(command: _Parser) -> None:

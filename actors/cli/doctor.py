@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
 from argparse import Namespace
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
+from typing import TextIO
 
 import psycopg
 import trio
@@ -14,6 +18,7 @@ from actors.cli import FAILED, OK
 from actors.config import Config
 from actors.doctor import ledger_assets, ledger_lookups, ledger_tables, nodes
 from actors.doctor.finding import Finding, wrong
+from actors.doctor.node.probe import Progress, silent
 from actors.errors import ConfigError
 from actors.evm.http import HttpClient
 from actors.secrets import mask
@@ -28,7 +33,7 @@ LONGEST_SECS = 60  # of one statement: a table may have many millions of rows
 def main(config: Config, args: Namespace) -> int:
     """The command."""
     found, rows = _tables(config)
-    found += trio.run(_nodes, config, rows)
+    found += trio.run(_nodes, config, rows, args.quick)
     if args.json:
         print(mask(json.dumps([asdict(each) for each in found], indent=2)))
     else:
@@ -41,7 +46,8 @@ def main(config: Config, args: Namespace) -> int:
 
 def _line(finding: Finding) -> str:
     mark = "wrong" if not finding.ok else "hint " if finding.fix else "ok   "
-    return f"{mark} {finding.about}: {finding.text}" + (f"\n      fix: {finding.fix}" if finding.fix else "")
+    said = [f"{mark} {finding.about}: {finding.text}", *(f"      {line}" for line in finding.details)]
+    return "\n".join([*said, *([f"      fix: {finding.fix}"] if finding.fix else [])])
 
 
 def _tables(config: Config) -> tuple[list[Finding], list[ChainRow]]:
@@ -84,7 +90,30 @@ def _part(conn: Conn, about: str, look: Callable[[], Iterable[Finding]]) -> list
         return [wrong(about, f"cannot be looked at: {one_line(error)}", "whatever Postgres says is missing: a right, a type, time")]
 
 
-async def _nodes(config: Config, rows: list[ChainRow]) -> list[Finding]:
+async def _nodes(config: Config, rows: list[ChainRow], quick: bool) -> list[Finding]:
     async with HttpClient() as client:
-        own = [each async for each in nodes.look(client, config)]
-        return own + [each async for each in nodes.look_at_ledger(client, config, rows)]
+        with measuring() as progress:
+            own = await nodes.look(client, config, quick, progress)
+            return own + [each async for each in nodes.look_at_ledger(client, config, rows)]
+
+
+@contextmanager
+def measuring(stream: TextIO | None = None) -> Iterator[Progress]:
+    """A line that says what is measured now, where there is a terminal; it is gone at the end."""
+    out = stream or sys.stderr
+    if not out.isatty():
+        yield silent
+        return
+    now: dict[str, str] = {}
+
+    def show(endpoint: str, what: str, calls: int) -> None:
+        now[endpoint] = f"{endpoint} {what} ({calls} calls)"
+        line = mask(" · ".join(now.values()))
+        out.write("\r\x1b[K" + line[: shutil.get_terminal_size().columns - 1])
+        out.flush()
+
+    try:
+        yield show
+    finally:
+        out.write("\r\x1b[K")
+        out.flush()

@@ -82,6 +82,12 @@ class Endpoint:
             answer = await self._post(jsonrpc.encode(jsonrpc.request(number, method, params)), method)
             return jsonrpc.result(answer, number, method)
 
+    async def raw(self, body: bytes, methods: Sequence[str]) -> Any:
+        """The decoded answer to a body that holds calls of these methods, whatever its form. Raises a NodeError."""
+        await self._pay(methods)
+        with noting_refusals(self.meter):
+            return await self._post(body, methods[0])
+
     async def batch(self, calls: Sequence[tuple[str, list[Any]]]) -> list[Any]:
         """Results in order; a failing item is a NodeError in its slot. A node that takes no batches is asked one by one."""
         await self.check_chain()

@@ -21,15 +21,19 @@ BEHIND_SECS = 0.5
 LONGEST_PAUSE_SECS = 300.0
 
 
+def names_of(urls: Sequence[str]) -> list[str]:
+    """Public names that tell the URLs apart."""
+    names = [public_name(url) for url in urls]
+    return [name if names.count(name) == 1 else f"{name}#{index + 1}" for index, name in enumerate(names)]
+
+
 class Pool:
     """A chain's endpoints in the operator's order of preference."""
 
     def __init__(self, urls: Sequence[str], chain_id: int, client: Http, now: Callable[[], float]) -> None:
         self.name = ""
         self._chain_id, self._now = chain_id, now
-        names = [public_name(url) for url in urls]
-        unique = [name if names.count(name) == 1 else f"{name}#{index + 1}" for index, name in enumerate(names)]
-        self.endpoints = [Endpoint(n, url, i, chain_id, client) for i, (n, url) in enumerate(zip(unique, urls, strict=True))]
+        self.endpoints = [Endpoint(n, url, i, chain_id, client) for i, (n, url) in enumerate(zip(names_of(urls), urls, strict=True))]
 
     @property
     def on_request(self) -> Callable[[str, str], object]:

@@ -15,20 +15,16 @@ from typing import Any
 import trio
 
 from actors import auditor, bookkeeper, chaos, server
-from actors.audit.panel import archives_of
 from actors.batcher import batcher_of
 from actors.budget.gate import Budget
-from actors.budget.setup import budget_of
+from actors.chain_ports import ports_of
 from actors.child import ChildSpec
 from actors.config import AssetConfig, ChainConfig, Config
 from actors.errand import ErrandBook
 from actors.errors import ConfigError, StoreDown
 from actors.evm import ws
 from actors.evm.endpoint import Http
-from actors.evm.pool import Pool
-from actors.evm.reader import Reader
 from actors.freshness import freshness_of
-from actors.latency import latencies_of
 from actors.ledger import Ledger, LedgerPorts
 from actors.ledger_chains import LedgerChains
 from actors.log import get_logger
@@ -42,10 +38,9 @@ from actors.store.postgres import Database
 from actors.subscriber import Subscriber, stand_by
 from actors.supervisor import GaveUp, Supervisor, first_of
 from actors.sweeper import Sweeper
-from actors.view import AssetView, ChainView, Restart, ServiceView
+from actors.view import Restart, ServiceView
 from actors.writer import Writer
 
-TOUCH_MESSAGES = 64
 READING_MESSAGES = 32
 WAITING_PAGES = 1
 FREE_SECS = 1.0
@@ -83,42 +78,9 @@ class System:
         self.metrics.expect(self.chains, self.view.assets)
 
     def _chain(self, chain: ChainConfig) -> ChainPorts:
-        assets = {asset.name: asset for asset in self.config.assets if asset.chain == chain.name}
-        pool = Pool(chain.http, chain.chain_id, self.client, trio.current_time)
-        pool.name = chain.name
-        view = ChainView(chain.name, rpc_configured=bool(chain.http), ws_configured=bool(chain.ws))
-        view.leads = chain in self.config.chains  # nobody follows a chain that only ledger rows are on
-        view.endpoints = lambda: pool.endpoints
-        view.wallets_per_call = min(view.wallets_per_call, chain.holders_per_call)
-        self.view.chains[chain.name] = view
-        every = chain.confirm_secs if chain.ws else chain.poll_interval_secs
-        views = {n: AssetView(n, chain.name, follows=bool(a.triggers), closes_every_secs=every) for n, a in assets.items()}
-        self.view.assets.update(views)
-        pool.on_request = lambda endpoint, method: self.metrics.requests.labels(chain.name, endpoint, method).inc()
-        pool.timed_by(lambda endpoint, secs: self.metrics.node_call_seconds.labels(chain.name, endpoint).observe(secs))
-        budget = budget_of(chain, self.config, pool, self.metrics, self.view)
-        self.budgets.append(budget)
-        self.chains[chain.name] = ChainPorts(
-            config=chain,
-            assets=assets,
-            sweeper=self.config.sweeper,
-            pool=pool,
-            connect=self.connect,
-            store=self.stores["following"],
-            sweep_store=self.stores["sweeping"],
-            touches=Mailbox(f"touches:{chain.name}", TOUCH_MESSAGES),
-            readings=self.readings,
-            pages=self.pages,
-            book=self.book,
-            view=view,
-            asset_views=views,
-            metrics=self.metrics,
-            reader=Reader(chain.chain_id, chain.multicall3, chain.reads),
-            budget=budget,
-            latencies=latencies_of(views, self.metrics.event_to_row_seconds),
-            archives=archives_of(chain, self.client, budget, pool.on_request),
-        )
-        return self.chains[chain.name]
+        ports = self.chains[chain.name] = ports_of(chain, self)
+        self.budgets.append(ports.budget)
+        return ports
 
     def _actors(self) -> list[dict[str, Any]]:
         return [

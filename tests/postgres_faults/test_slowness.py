@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from actors.chain_ports import TOUCH_MESSAGES
 from actors.sandbox.town import Town
-from actors.system import READING_MESSAGES, TOUCH_MESSAGES, System
+from actors.system import READING_MESSAGES, System
 from actors.writer import MESSAGES_AT_ONCE
 from tests.postgres_world import CHECKPOINT, admin, busy, following, locked, true_and_ready, with_a_row_each
 from tests.world import LOGS, World, eventually

@@ -239,6 +239,7 @@ async def test_a_socket_that_pushes_is_measured(tmp_path: Path, ticking: Town, p
     assert 0 <= found.measured["first_head_secs"] < 5
 
 
+@pytest.mark.long
 async def test_a_socket_that_pushes_nothing_while_blocks_come_is_wrong(tmp_path: Path, ticking: Town, proxy: Proxy, patient: None) -> None:
     with proxy.fault(Vanish()):
         found = await pushed(tmp_path, ticking, proxy.ws, proxy.http)

@@ -41,10 +41,11 @@ async def state_blocks(probe: Probe) -> Found:
             head = await _head(probe)
             try:
                 return await _served(probe, max(0, head - depth), known)
-            except NodeError:
-                # The window moves with the head: what was inside when it was asked for may be outside when it is looked up.
-                if not left or await _head(probe) == head:
-                    raise
+            except (NodeBehind, WrongBlock) as error:
+                refusal = error
+            # The window moves with the head: what was inside when it was asked for may be outside when it is looked up.
+            if not left or await _head(probe) == head:
+                raise refusal
 
     search = Search(max(0, probe.head - 1), FIRST, likely=LIKELY)
     return await probe.search("state window", search, ask, (NodeBehind, WrongBlock))

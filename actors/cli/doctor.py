@@ -16,7 +16,7 @@ import trio
 
 from actors.cli import FAILED, OK
 from actors.config import Config
-from actors.doctor import ledger_assets, ledger_lookups, ledger_tables, nodes
+from actors.doctor import archives, ledger_assets, ledger_lookups, ledger_tables, nodes
 from actors.doctor.finding import Finding, wrong
 from actors.doctor.node.probe import Progress, silent
 from actors.errors import ConfigError
@@ -94,6 +94,7 @@ async def _nodes(config: Config, rows: list[ChainRow], quick: bool) -> list[Find
     async with HttpClient() as client:
         with measuring() as progress:
             own = await nodes.look(client, config, quick, progress)
+            own += await archives.look(client, config, quick, progress)
             return own + [each async for each in nodes.look_at_ledger(client, config, rows)]
 
 

@@ -8,6 +8,7 @@ does not hold any more, and has it probed again.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 from actors.errors import BadAnswer, NodeBehind, NodeError, Permanent, Throttled, TooLarge, WrongBlock, WrongChain
@@ -17,7 +18,7 @@ from actors.evm.block import Header, Pin
 from actors.evm.multicall3 import Multicall3
 from actors.evm.packed import Packed
 from actors.evm.rung import Answer, Node, PageAnswer, Plan, Rung, Sources
-from actors.evm.single import MADE_UP_HASH, Single
+from actors.evm.single import MADE_UP_HASH, Single, asked_of_nobody
 
 BLOCKHASH_REACH = 256
 LADDER = ("packed", "multicall3", "deployless", "single")
@@ -143,14 +144,11 @@ class Reader:
         return await _refuses(lambda: self._asked(node, rung, attest.at_hash(MADE_UP_HASH), arbsys, older.number))
 
     async def _refuses_made_up(self, node: Probed, older: Header) -> bool:
-        """Where nothing attests a block: whether a balance is answered at a hash, and none at one that nobody has."""
-
-        async def ask(block_hash: bytes) -> Any:
-            return await node.call("eth_getBalance", ["0x" + bytes(20).hex(), attest.at_hash(block_hash)])
-
-        if await _refuses(lambda: ask(older.hash)):
-            return False
-        return await _refuses(lambda: ask(MADE_UP_HASH))
+        """Where nothing attests a block: whether balances and calls are answered at a hash, and neither at one that nobody has."""
+        for honest, made_up in zip(asked_of_nobody(older.hash), asked_of_nobody(), strict=True):
+            if await _refuses(partial(node.call, *honest)) or not await _refuses(partial(node.call, *made_up)):
+                return False
+        return True
 
 
 async def _refuses(ask: Callable[[], Any]) -> bool:

@@ -1,6 +1,6 @@
 """The rung *single*: one `eth_call` a source, where a node can do nothing better. Nothing in such an answer says which block it is from, so
 this is used only by a hash pin that the node was seen to honour, and each request asks before and after whether it still looks at hashes:
-for a balance in a block that nobody has.
+for a balance and for a call in a block that nobody has, since a node may look at the one's and not at the other's.
 """
 
 from __future__ import annotations
@@ -17,7 +17,13 @@ from actors.evm.rung import Answer, Node, PageAnswer, Plan, Sources, page_answer
 from actors.evm.source import Source
 
 MADE_UP_HASH = bytes.fromhex("deadbeef" * 8)
-NOBODYS: tuple[str, list[Any]] = ("eth_getBalance", ["0x" + bytes(20).hex(), attest.at_hash(MADE_UP_HASH)])
+NOBODY = "0x" + bytes(20).hex()
+
+
+def asked_of_nobody(block_hash: bytes = MADE_UP_HASH) -> list[tuple[str, list[Any]]]:
+    """The kinds of question that this rung asks, about nobody's account."""
+    at = attest.at_hash(block_hash)
+    return [("eth_getBalance", [NOBODY, at]), ("eth_call", [{"to": NOBODY, "data": "0x"}, at])]
 
 
 class Single:
@@ -32,8 +38,10 @@ class Single:
             raise WrongBlock("single calls prove no block without a hash pin")
         at = attest.at_hash(pin.hash)
         calls = [_call(source, wallet, at) for sources, wallet in plan for source in sources]
-        before, *answers, after = await node.batch([NOBODYS, *calls, NOBODYS])
-        if not isinstance(before, NodeError) or not isinstance(after, NodeError):
+        nobodys = asked_of_nobody()
+        found = await node.batch([*nobodys, *calls, *nobodys])
+        answers = found[len(nobodys) : -len(nobodys)]
+        if not all(isinstance(answer, NodeError) for answer in (*found[: len(nobodys)], *found[-len(nobodys) :])):
             raise WrongBlock("answers from blocks that nobody has")
         values, first = [], 0
         for sources, _ in plan:

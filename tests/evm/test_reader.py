@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -280,6 +280,27 @@ async def test_the_ladder_has_the_rungs_that_the_endpoint_serves(ladder: Reader,
 async def test_an_endpoint_that_serves_no_rung_says_why_of_each(ladder: Reader) -> None:
     with pytest.raises(Permanent, match="packed.*no Multicall3 at 0xca11bde05977b3631167028862be2a173976ca11.*deployless"):
         await ladder.probe(FakeNode(**NOTHING))
+
+
+@dataclass
+class OneAtTheHead(FakeNode):
+    """Looks at a hash in one kind of question, and answers the other from its head."""
+
+    careless: str = "eth_call"
+
+    async def call(self, method: str, params: list[Any]) -> Any:
+        if method == self.careless:
+            params = [params[0], hex(self.head), *params[2:]]
+        return await super().call(method, params)
+
+
+@pytest.mark.parametrize("careless", ["eth_call", "eth_getBalance"])
+async def test_single_calls_are_made_only_where_balances_and_calls_are_both_pinned(ladder: Reader, careless: str) -> None:
+    with pytest.raises(Permanent, match="nothing reads here"):
+        await ladder.probe(OneAtTheHead(**NOTHING | {"takes_hashes": True}, careless=careless))
+    ceased = OneAtTheHead(hash_pins=True, rungs=("single",), careless=careless)
+    with pytest.raises(WrongBlock, match="nobody has"):
+        await one(ladder, ceased)
 
 
 async def test_single_calls_prove_nothing_without_a_hash_pin() -> None:

@@ -118,4 +118,4 @@ def test_whatever_is_logged_is_one_line_of_json_without_a_secret(event: str, fie
     line = json.loads(text)
     assert list(line)[:4] == ["time", "level", "actor", "event"]
     assert SECRET not in str(line)
-    assert "u:pw@" not in str(line)
+    assert "://u:pw@" not in str(line)

@@ -156,8 +156,11 @@ class Reorgs:
         names, tables = [a.checkpoint for a in ports.assets.values()], [a.table for a in ports.assets.values()]
         log.warning("reorg", chain=chain, fork=fork)
         ports.metrics.reorgs.labels(chain).inc()
-        branch = ports.view.branch
-        ports.view.branch, first = await ports.store.patiently(chain_store.reorg, chain, names, fork, branch, tables)
+        was = ports.view.branch
+        ports.view.branch, first = await ports.store.patiently(chain_store.reorg, chain, names, fork, was, tables)
+        # Not `ports.view.branch` from here on: another copy may have healed a reorg since, and gone on. This one's repairs would lower what
+        # that has closed.
+        branch = was + 1
         ports.view.closed = None
         for errand in ports.book.open_of("closing", chain):
             if errand.move is not None and (not first or errand.move.target.last_block > fork):
@@ -168,8 +171,8 @@ class Reorgs:
             shown.checkpoint_block = None if shown.checkpoint_block is None else min(shown.checkpoint_block, fork)
         await self._remember_below_fork(endpoint, fork, remembered)
         for asset in ports.assets.values():
-            await self._repair(asset, fork, ports.view.branch)
-        await ports.store.patiently(chain_store.forget, chain, orphaned, branch + 1)
+            await self._repair(asset, fork, branch)
+        await ports.store.patiently(chain_store.forget, chain, orphaned, branch)
 
     async def _repair(self, asset: AssetConfig, fork: int, branch: int) -> None:
         """Read again, page by page, the rows that were read above the fork."""

@@ -45,7 +45,7 @@ const TICKS = [1, 10, 60, 600, 3600, 36000, 86400, 864000, 8640000, 86400000, 86
 
 // Rows by age: both axes are logarithmic, since a handful of old rows among a million new ones is what one looks for.
 export function ages(host, age, target) {
-  const height = 150, left = 34, bottom = 18, top = 16;
+  const height = 158, left = 34, bottom = 18, top = 26;
   const said = `Age of ${count(age.rows)} rows: half are younger than ${span(age.p50_secs)}, 99 % than ${span(age.p99_secs)}, the oldest is ${span(age.max_secs)} old`;
   const [svg, width] = canvas(host, height, said);
   const bars = buckets(age);
@@ -60,7 +60,7 @@ export function ages(host, age, target) {
     parts.push(draw("line", { x1: left, x2: width, y1: y(rows), y2: y(rows), class: "grid" }));
     parts.push(draw("text", { x: left - 5, y: y(rows) + 3, class: "tick end" }, compact(rows)));
   }
-  parts.push(draw("text", { x: 0, y: 10, class: "tick" }, "rows"), draw("text", { x: 0, y: height - 5, class: "tick" }, "age"));
+  parts.push(draw("text", { x: 0, y: 9, class: "tick" }, "rows"), draw("text", { x: 0, y: height - 5, class: "tick" }, "age"));
   let free = 0;
   for (const tick of TICKS.filter((secs) => secs >= low && secs <= high && x(secs) < width - 12)) {
     if (x(tick) < free) continue;

@@ -65,7 +65,7 @@ function draw() {
   const moment = status.at ? Date.parse(status.at) : Date.now();
   renderAbout(status);
   renderFigures(status, heardAt / 1000);
-  renderAssets(status);
+  renderAssets(status, moment);
   renderChains(status, moment);
   renderSpend(status);
   actors(at("actors").tBodies[0], status, ask);

@@ -74,7 +74,7 @@ export function renderFigures(status, now) {
 
 // --- Assets
 
-export function renderAssets(status) {
+export function renderAssets(status, moment) {
   const of = new Map(status.forecasts.map((forecast) => [forecast.name, forecast]));
   each(at("assets"), status.assets, (asset) => asset.name, makeAsset, (panel, asset) => {
     const part = (name) => panel.querySelector(`.${name}`);
@@ -84,7 +84,7 @@ export function renderAssets(status) {
     const age = asset.age;
     if (show(part("plot"), Boolean(age?.rows && age.histogram?.length))) ages(part("plot"), age, forecast?.target_age_secs);
     if (show(part("unknown"), !age)) say(part("unknown"), asset.age_error ? `The age of the rows is not known: ${asset.age_error}` : "The age of the rows is not measured yet.");
-    facts(part("ages"), age ? ageFacts(age) : []);
+    facts(part("ages"), age ? ageFacts(age, moment) : []);
     facts(part("marks"), markFacts(asset, forecast));
     say(part("forecast"), forecast ? inWords(forecast) : "");
     show(part("aside"), asset.set_aside > 0);
@@ -102,13 +102,17 @@ function makeAsset() {
   return el("article", "panel asset", head, el("dl", "facts ages"), el("div", "plot tall"), el("p", "unknown small"), el("dl", "facts marks"), el("p", "forecast"), aside);
 }
 
-const ageFacts = (age) => [
+// A large table is measured now and then: until then its rows are older than was said.
+const STALE_SECS = 15;
+
+const ageFacts = (age, moment) => [
   ["rows", count(age.rows)],
   ["age p50", span(age.p50_secs)],
   ["p90", span(age.p90_secs)],
   ["p99", span(age.p99_secs)],
   ["oldest", span(age.max_secs)],
   age.placeholders ? ["not read yet", count(age.placeholders), "warn"] : null,
+  (moment - Date.parse(age.at)) / 1000 > STALE_SECS ? ["measured", ago((moment - Date.parse(age.at)) / 1000)] : null,
 ];
 
 function markFacts(asset, forecast) {

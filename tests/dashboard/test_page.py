@@ -62,6 +62,14 @@ def test_it_brings_itself_up_to_date(stage: Stage, open_page: Open) -> None:
     shown.says("All true")
 
 
+def test_ages_that_were_measured_a_while_ago_say_so(stage: Stage, open_page: Open) -> None:
+    shown = open_page(stage.url)
+    shown.says("All true")
+    assert "measured" not in shown.text("#assets")
+    stage.status["assets"][0]["age"]["at"] = "2026-01-31T11:58:00Z"
+    shown.until("() => /measured\\s+2 min ago/.test(document.querySelector('#assets').innerText)")
+
+
 def test_it_says_since_when_the_service_does_not_answer_and_goes_on_when_it_is_back(stage: Stage, open_page: Open) -> None:
     shown = open_page(stage.url)
     shown.says("All true")

@@ -92,10 +92,10 @@ async def test_the_status_has_the_rates_of_the_last_seconds() -> None:
     async with trio.open_nursery() as nursery:
         start: Callable[..., object] = nursery.start
         await start(server.run, LOCAL, CHAOS, view, metrics, lambda name: False)  # type: ignore[misc]
-        view.assets["AUDIO"].events += 10
-        metrics.rows_written.labels("AUDIO").inc(1000)
         with trio.fail_after(30):
             while not (rates := view.rates()) or not rates["rows_per_sec"]:
+                view.assets["AUDIO"].events += 1
+                metrics.rows_written.labels("AUDIO").inc(100)
                 await trio.sleep(0.01)
         assert rates["rows_per_sec"] == pytest.approx(100 * rates["events_per_sec"], rel=0.1)
         nursery.cancel_scope.cancel()

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from actors.cli.terminal import LEAVE, render
+from actors.cli.top import Watched
 from actors.cli.top_page import page
 from actors.cli.words import bars, clean, compact, digits, span
 from tests.dashboard.stage import Stage, full
@@ -200,3 +201,11 @@ def test_where_there_is_no_terminal_it_is_plain_lines(stage: Stage) -> None:
     assert "\x1b" not in "".join(told)
     assert [bool(re.match(r"\d\d:\d\d:\d\d ✕ 1 problem  events 41.2/s", line)) for line in told] == [True, False, True, True, True]
     assert told[1] == "  broken   asset TOWN has not closed for 61 s\n"
+
+
+def test_what_a_running_service_says_is_escaped_before_it_is_shown(stage: Stage) -> None:
+    stage.status["reasons"] = ["\x1b[2Jowned"]
+    watched = Watched(stage.url)
+    watched.look()
+    assert watched.body is not None
+    assert watched.body["reasons"] == ["\\x1b[2Jowned"]

@@ -169,6 +169,11 @@ BUGS = (
         # The comparison with the tip's own ancestors notices it as well.
         (REORG, "        except (Permanent, TooLarge):", "        except (Permanent, TooLarge, NodeBehind):"),
     ),
+    bug(
+        "an alarm without a second look at row and branch",
+        ("actors/audit/verdict.py", '        return "moved"\n', '        return "stands"\n'),
+        ("actors/audit/verdict.py", '        return "reorg"\n', '        return "stands"\n'),
+    ),
 )
 
 

@@ -34,7 +34,7 @@ check: lint types
 
 lint:
     .venv/bin/ruff check actors bench tests
-    .venv/bin/flake8-async --enable=ASYNC1,ASYNC2,ASYNC3 --disable={{ async_off }} $(git ls-files --cached --others --exclude-standard '*.py')
+    git ls-files -z --cached --others --exclude-standard '*.py' | xargs -0 -n 60 -P 2 .venv/bin/flake8-async --enable=ASYNC1,ASYNC2,ASYNC3 --disable={{ async_off }}
 
 types:
     .venv/bin/mypy

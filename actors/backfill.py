@@ -30,6 +30,7 @@ from actors.reorg import Reorgs
 from actors.restarts import Backoff
 from actors.store import chain as chain_store
 from actors.store import checkpoint, holders
+from actors.touched import items_of
 
 RETRY_SECS = (0.5, 10.0)
 NO_PUSHES = float("inf")
@@ -153,7 +154,7 @@ class Backfill:
             return None
         step = Marks(span.last, marks.confirmed)
         move = Move(0, ports.config.name, self._name, branch, marks, step, None)
-        items = self._closer.items(span, rows, branch)
+        items = items_of(asset.name, span.events, rows, branch)
         errand = ports.book.register("backfill", ports.config.name, asset.name, items, move)
         await ports.see_through(errand, live=True)
         return None if errand.dropped else step

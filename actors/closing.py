@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 import trio
 
 from actors.config import AssetConfig
-from actors.errand import Errand, Item
+from actors.errand import Errand
 from actors.errors import NodeBehind, NodeError, Transient
 from actors.evm.block import Header
 from actors.evm.endpoint import Endpoint
@@ -25,13 +25,14 @@ from actors.evm.ranges import Ranges
 from actors.gather import Gatherer, Part, Span
 from actors.lineage import Lineage
 from actors.log import get_logger
-from actors.messages import Covered, Marks, Move, Raised, Touch
+from actors.messages import Marks, Move, Touch
 from actors.ports import ChainPorts
 from actors.pushes import PushWatch
 from actors.reorg import Reorgs
 from actors.store import checkpoint, holders
 from actors.store.chain import Block
 from actors.store.holders import RowState
+from actors.touched import items_of
 
 BETWEEN_HEADS = Part(wallets=2000, under_way=1)
 log = get_logger("closing")
@@ -86,10 +87,12 @@ class Closer:
             raise Transient(f"checkpoint {self._asset.checkpoint} is gone")
         self.marks, blocks = opening
         try:
-            return await self._close(endpoint, self.marks, blocks, branch, whole)
+            closed = await self._close(endpoint, self.marks, blocks, branch, whole)
         except NodeError as error:
             error.endpoint = endpoint  # type: ignore[attr-defined]  # the catcher holds it against who was asked
             raise
+        ports.pool.ok(endpoint)
+        return closed
 
     async def _gather_early(self, endpoint: Endpoint, head: Header) -> None:
         """Ask for a new head's logs while Postgres says whether nothing but that block is to be closed, as nearly always."""
@@ -125,6 +128,10 @@ class Closer:
             return Closed(more=False)
         if not whole and first < target.number:
             await self._check_has(endpoint, target)
+        return await self._ask(endpoint, first, target, marks, branch, whole)
+
+    async def _ask(self, endpoint: Endpoint, first: int, target: Header, marks: Marks, branch: int, whole: bool) -> Closed:
+        """Ask for the logs from `first` on, and see through what comes of them."""
         span = await self.gather(endpoint, first, target, self._part(marks, first, whole))
         more, parted = span.last < target.number, span.last < marks.last_block
         if more:
@@ -201,7 +208,7 @@ class Closer:
         if self._ports.view.branch != branch:
             return None
         self._judge(span, rows, marks, endpoint, whole)
-        items = self.items(span, rows, branch)
+        items = items_of(self._asset.name, span.events, rows, branch)
         step = marks.closed_up_to(target.number, whole)
         self._ports.asset_views[self._asset.name].events += sum(block > marks.last_block for block in span.events.values())
         end = target.hash if step.last_block == target.number else None  # a part of a second asking ends below the checkpoint
@@ -210,24 +217,6 @@ class Closer:
         errand = self._ports.book.register("closing", self._ports.config.name, self._asset.name, items, move)
         errand.events = Counter(item.need for item in items if isinstance(item, Touch))
         return errand
-
-    def items(self, span: Span, rows: Mapping[bytes, RowState], branch: int) -> list[Item]:
-        """What is left to do about all wallets of a span."""
-        return [item for wallet, block in span.events.items() for item in self._item(wallet, block, rows, branch)]
-
-    def _item(self, wallet: bytes, block: int, rows: Mapping[bytes, RowState], branch: int) -> list[Item]:
-        """What is left to do about a wallet: nothing, move its block, raise its set-aside block, or read it."""
-        row = rows.get(wallet)
-        if row is None or not row.tracked:
-            return []
-        touch = Touch(self._asset.name, wallet, block, block, event_branch=branch)
-        if row.aside:
-            return [Raised(touch, branch)]
-        if row.read_block is None or row.read_block < block:
-            return [touch]
-        if row.blocknumber is None or row.blocknumber < block:
-            return [Covered(touch, branch)]
-        return []
 
     def _judge(self, span: Span, rows: Mapping[bytes, RowState], marks: Marks, endpoint: Endpoint, whole: bool) -> None:
         """Logs of the second asking whose rows know nothing of them were withheld the first time."""

@@ -1,6 +1,6 @@
 """Freshness: how old each asset's rows are, measured every so often, and whether the target age can be kept.
 
-Takes: the tables, over a connection of its own, at most one two hundredth of the time. Sends nothing and writes nothing. On crash or kill:
+Takes: the tables, over a connection of its own, one two hundredth of the time, or as often as a target age asks for, one tenth at most. Sends nothing and writes nothing. On crash or kill:
 what it knows lives beside the mailboxes. Postgres away, or a table that cannot be measured, is tried again, and shown as what it is; neither
 ends it. Each copy of the process measures for itself, since each answers for its own `/readyz`.
 """
@@ -14,7 +14,7 @@ import psycopg
 import trio
 
 from actors.age.ages import Ages
-from actors.age.objective import Objective
+from actors.age.objective import Objective, unknown
 from actors.child import ChildSpec
 from actors.config import AssetConfig
 from actors.errors import StoreDown
@@ -26,7 +26,10 @@ from actors.view import AssetView
 
 JUDGE_EVERY_SECS = 5.0
 REST = 200.0  # times as long as a measurement took
+LEAST_REST = 10.0
 LONGEST_REST_SECS = 600.0
+REST_OF_TARGET = 0.05  # at most, of a target age: between measurements ages are taken as they were
+KNOWN_SECS, KNOWN_OF_TARGET = 60.0, 0.2  # for how long at least what was measured says something
 log = get_logger("freshness")
 
 
@@ -37,11 +40,12 @@ class Watched:
         self.asset, self._view = asset, view
         self.due = float("-inf")
         self._ages: Ages | None = None
+        self._known_at: float | None = None
         self._objective: Objective | None = None
 
     def measured(self, ages: Ages, took_secs: float) -> None:
         """Show it; the next one is due after a rest that this one's cost allows."""
-        self._ages, self._view.age_error = ages, None
+        self._ages, self._known_at, self._view.age_error = ages, trio.current_time(), None
         self._view.age = ages.shown(datetime.now(UTC))
         self._rest(took_secs)
 
@@ -53,7 +57,10 @@ class Watched:
         self._rest(took_secs)
 
     def _rest(self, took_secs: float) -> None:
-        self.due = trio.current_time() + min(LONGEST_REST_SECS, REST * took_secs)
+        rest = min(LONGEST_REST_SECS, REST * took_secs)
+        if self.asset.target_age_secs:
+            rest = min(rest, max(REST_OF_TARGET * self.asset.target_age_secs, LEAST_REST * took_secs))
+        self.due = trio.current_time() + rest
 
     def judge(self, now: float) -> None:
         """Whether the target age will be kept, by what is known now."""
@@ -61,6 +68,10 @@ class Watched:
             return
         if self._objective is None:
             self._objective = Objective(self.asset.target_age_secs, now)
+        self._known_at = now if self._known_at is None else self._known_at
+        if now - self._known_at > max(KNOWN_SECS, KNOWN_OF_TARGET * self.asset.target_age_secs):
+            self._view.objective = unknown(self.asset.target_age_secs, now - self._known_at, self._view.age_error)
+            return
         forecast = self._view.forecast()
         if self._ages is not None and forecast is not None:
             swept = self._view.swept if self._view.sweeps else None
@@ -87,7 +98,11 @@ async def _measure(watched: Watched, store: Store) -> None:
     except (StoreDown, psycopg.Error) as error:
         watched.failed(str(error), trio.current_time() - began)
     else:
-        watched.measured(ages, trio.current_time() - began)
+        took = trio.current_time() - began
+        if ages is None:
+            watched.failed("Postgres takes longer over it than is left to it", took)
+        else:
+            watched.measured(ages, took)
 
 
 def freshness_of(chains: Iterable[ChainPorts], store: Store) -> list[ChildSpec]:

@@ -115,7 +115,8 @@ def _asset_reasons(asset: AssetView, chain: ChainView, now: float) -> Iterator[s
     elif asset.last_closed_at is not None and chain.leads:
         since = now - asset.last_closed_at
         if since > max(LATE_PERIODS * asset.closes_every_secs, LATE_AT_LEAST_SECS):
-            yield f"asset {asset.name} has not closed for {since:.0f} s, due: {asset.closes_every_secs:g} s"
+            due = f"asset {asset.name} has not closed for {since:.0f} s, due: {asset.closes_every_secs:g} s"
+            yield due + _because(chain.last_error)
 
 
 def status(view: ServiceView, now: float) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from actors.moments import iso
 from actors.secrets import mask
 
 EXACT_TO = 2**53  # larger integers are text: most readers of JSON would round them
@@ -38,7 +39,7 @@ class JsonFormatter(logging.Formatter):
 
 def time_of(record: logging.LogRecord) -> str:
     """When it happened, in UTC."""
-    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return iso(datetime.fromtimestamp(record.created, UTC))
 
 
 def plain(value: object) -> object:

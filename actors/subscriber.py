@@ -112,6 +112,8 @@ class Subscriber:
             ports.view.branch = await ports.store.patiently(chain_store.branch, ports.config.name)
             for name in self._followed:
                 await self._boot(name)
+                # From now on closings are due here: one that never comes must not pass for one that was never due.
+                ports.asset_views[name].last_closed_at = trio.current_time()
         async with trio.open_nursery() as nursery:
             if ports.config.ws and self._followed:
                 nursery.start_soon(self._socket.listen)

@@ -39,7 +39,7 @@ class Tables:
     def __init__(self, secs: float = 0.01) -> None:
         self.secs, self.asked_at = secs, list[float]()
         self.failure: Exception | None = None
-        self.ages = Ages(((bucket_of(40.0), 100),), 100, 0, 40.0)
+        self.ages: Ages | None = Ages(((bucket_of(40.0), 100),), 100, 0, 40.0)
 
     async def run(self, fn: Callable[..., Any], *args: Any) -> Any:
         self.asked_at.append(trio.current_time())
@@ -82,11 +82,41 @@ async def test_the_ages_are_shown_and_measured_again_and_again(nursery: trio.Nur
 async def test_what_takes_long_is_measured_the_more_rarely(
     nursery: trio.Nursery, autojump_clock: trio.testing.MockClock, secs: float
 ) -> None:
-    scene = Scene(Tables(secs))
+    scene = Scene(Tables(secs), target=0)
     await nursery.start(scene.supervisor.run)
     await trio.sleep(3 * LONGEST_REST_SECS)
     asked = scene.tables.asked_at
     assert min(after - before for before, after in pairwise(asked)) >= REST * secs
+    await scene.supervisor.stop(1)
+
+
+@pytest.mark.parametrize(("secs", "target", "rest"), [(2.0, 3600.0, 180.0), (2.0, 60.0, 20.0), (0.01, 3600.0, 2.0)])
+async def test_a_target_is_measured_for_often_enough_to_be_judged_and_takes_a_tenth_of_the_time_at_most(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock, secs: float, target: float, rest: float
+) -> None:
+    scene = Scene(Tables(secs), target)
+    await nursery.start(scene.supervisor.run)
+    await trio.sleep(10 * rest)
+    gaps = [after - before for before, after in pairwise(scene.tables.asked_at)]
+    assert rest <= min(gaps) <= max(gaps) <= rest + secs + JUDGE_EVERY_SECS
+    await scene.supervisor.stop(1)
+
+
+async def test_ages_that_cannot_be_measured_any_more_say_nothing_and_that_is_said_before_a_row_can_have_passed_its_target(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    scene = Scene(Tables(), target=1000)
+    await nursery.start(scene.supervisor.run)
+    await trio.sleep(60)
+    assert scene.view.objective is not None
+    assert scene.view.objective.state == "met"
+    scene.tables.ages = None  # Postgres takes too long over it
+    await trio.sleep(300)
+    assert (scene.view.objective.state, scene.view.objective.at_risk) == ("unknown", True)
+    assert "Postgres takes longer over it" in (scene.view.objective.why or "")
+    scene.tables.ages = Ages(((bucket_of(40.0), 100),), 100, 0, 40.0)
+    await trio.sleep(60)
+    assert scene.view.objective.state == "met"
     await scene.supervisor.stop(1)
 
 

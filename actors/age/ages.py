@@ -12,10 +12,12 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
+from actors.moments import iso
+
 BUCKETS_AN_E_FOLD = 100
 QUANTILES = (0.5, 0.9, 0.99)
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
-BOUNDS = (MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, *(days * DAY for days in (1, 2, 3, 7, 14, 30)))
+BOUNDS = (1.0, 2.0, 5.0, 10.0, 30.0, MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, *(days * DAY for days in (1, 2, 3, 7, 14, 30)))
 
 
 def bucket_of(age_secs: float) -> int:
@@ -79,7 +81,7 @@ class Ages:
             "p99_secs": p99,
             "max_secs": _rounded(self.max_secs),
             "placeholders": self.placeholders,
-            "at": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "at": iso(at),
             "histogram": self.histogram(),
         }
 

@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 from actors.age.ages import Ages
 
-State = Literal["met", "behind", "late", "unreachable", "missed"]
+State = Literal["met", "behind", "late", "unreachable", "missed", "unknown"]
 WATCHED_FROM = 0.8  # of the target: what is younger has time enough for a sweep that is slow just now
 ENDS_AT = 0.95  # of the target: no time is left for patience
 LATE_PATIENCE = 0.05  # of the target, and the longest window: a shorter stall is over by then, and out of the window
@@ -45,7 +45,7 @@ class Verdict:
     @property
     def at_risk(self) -> bool:
         """Whether somebody should look after it."""
-        return self.state in ("late", "unreachable", "missed")
+        return self.state not in ("met", "behind")
 
     def shown(self) -> dict[str, Any]:
         """For /api/status."""
@@ -53,6 +53,11 @@ class Verdict:
         share = None if self.swept_share is None else round(self.swept_share, 4)
         known = {"target_secs": self.target_secs, "state": self.state, "at_risk": self.at_risk}
         return {**known, "why": self.why, "peak_secs": peak, "swept_share": share}
+
+
+def unknown(target_secs: float, for_secs: float, why: str | None) -> Verdict:
+    """Where the ages could not be measured for so long that they say nothing any more."""
+    return Verdict(target_secs, "unknown", f"the ages of the rows could not be measured for {_secs(for_secs)}: {why or 'no answer yet'}")
 
 
 class Progress:

@@ -8,6 +8,7 @@ from typing import Any
 
 from actors.audit.rate import rate
 from actors.audit.verdict import Findings
+from actors.moments import iso
 
 MOST_BLOCKED = 20
 REMEMBERED = 100_000  # drawn rows: older ones count less and less in the share
@@ -61,7 +62,7 @@ class Tally:
             "wrong_per_million_low": None if found is None else round(found.low, 3),
             "wrong_per_million_high": None if found is None else round(found.high, 3),
             "checkable_share": None if share is None else round(share, 4),
-            "last_wrong_at": None if self.last_wrong_at is None else self.last_wrong_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "last_wrong_at": None if self.last_wrong_at is None else iso(self.last_wrong_at),
             "blocked": self._blocked(),
         }
 

@@ -56,12 +56,16 @@ class _Size:
         return sampled_rows / share
 
 
-def measure(conn: Conn, asset: AssetConfig, pages: int = PAGES) -> Ages:
-    """The ages of the rows that a sweep takes. Each statement has two seconds: what takes longer is left out, and None."""
+def measure(conn: Conn, asset: AssetConfig, pages: int = PAGES) -> Ages | None:
+    """The ages of the rows that a sweep takes. Each statement has two seconds: what takes longer is left out, and None; None where that is
+    all of it.
+    """
     values = {"name": asset.table}
     oldest = _within_time(conn, lambda: _oldest(conn, asset, values))
     counted = _within_time(conn, lambda: _count(conn, asset, values, pages))
-    return Ages(max_secs=oldest) if counted is None else Ages(*counted[:3], max_secs=oldest, sampled=counted[3])
+    if counted is None:
+        return None if oldest is None else Ages(max_secs=oldest)
+    return Ages(*counted[:3], max_secs=oldest, sampled=counted[3])
 
 
 def _within_time(conn: Conn, ask: Callable[[], T]) -> T | None:

@@ -26,8 +26,12 @@ demo *ARGS: _sync _anvil
     @.venv/bin/python -m actors demo "$@"
 
 # Lint, types and every test.
-test *ARGS: _sync _anvil lint types
+test *ARGS: _tools _sync _anvil lint types
     @.venv/bin/python -m pytest -n 2 --dist worksteal "$@"
+
+# What the tests of the dashboard and of the alerts run.
+_tools:
+    @for tool in chromium promtool; do command -v $tool >/dev/null || { echo "the tests need $tool on the PATH: apt-get install chromium prometheus" >&2; exit 1; }; done
 
 # Lint and types.
 check: lint types

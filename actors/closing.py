@@ -29,12 +29,13 @@ from actors.messages import Marks, Move, Touch
 from actors.ports import ChainPorts
 from actors.pushes import PushWatch
 from actors.reorg import Reorgs
+from actors.second_asking import SecondAsking
 from actors.store import checkpoint, holders
 from actors.store.chain import Block
 from actors.store.holders import RowState
 from actors.touched import items_of
 
-BETWEEN_HEADS = Part(wallets=2000, under_way=1)
+FEW_BEHIND = 4  # blocks: while heads are pushed, who is no further behind them confirms what it has
 log = get_logger("closing")
 
 
@@ -58,7 +59,7 @@ class Closer:
         self._lineage = Lineage()
         self._early: tuple[Header, Span] | None = None
         self._lies = False
-        self._last_turn = -1
+        self._second = SecondAsking()
         self.marks: Marks | None = None
 
     @property
@@ -89,9 +90,15 @@ class Closer:
         try:
             closed = await self._close(endpoint, self.marks, blocks, branch, whole)
         except NodeError as error:
+            if whole and not isinstance(error, NodeBehind):
+                ports.turns[self._asset.name] = endpoint.index  # not all faults have it left
             error.endpoint = endpoint  # type: ignore[attr-defined]  # the catcher holds it against who was asked
             raise
         ports.pool.ok(endpoint)
+        if whole and not closed.parted:
+            # Until now the heads in between stayed with who was asked for them, or it would confirm its own answers.
+            ports.turns[self._asset.name] = endpoint.index
+            self._second.ended()
         return closed
 
     async def _gather_early(self, endpoint: Endpoint, head: Header) -> None:
@@ -106,17 +113,17 @@ class Closer:
         turns, name = self._ports.turns, self._asset.name
         if not whole:
             return await self._ports.pool.stay(turns.get(name, 0))
-        self._last_turn = turns.get(name, -1)
-        endpoint = await self._ports.pool.turn(self._last_turn)
-        turns[name] = endpoint.index
-        return endpoint
+        return await self._ports.pool.turn(turns.get(name, -1))
 
     async def _close(self, endpoint: Endpoint, marks: Marks, blocks: Sequence[Block], branch: int, whole: bool) -> Closed:
         target = await self._target(endpoint, whole)
-        if target.number < marks.last_block:
+        behind = marks.last_block - target.number
+        if behind > (FEW_BEHIND if whole and self._pushed else 0):
             # A head below the checkpoint proves nothing: that node is behind.
             raise NodeBehind(f"head {target.number} is below the checkpoint {marks.last_block}")
-        if whole or self._ports.view.head is None:
+        if behind > 0 and target.number < marks.first_unconfirmed:
+            return Closed(more=False, parted=True)
+        if self._ports.view.head is None or (whole and target.number >= marks.last_block):
             self._ports.saw_head(target)
         vouched = self._lineage.up_to(target)
         if await self._reorgs.look([one for one in blocks if vouched.get(one[0]) != one[1]], branch, endpoint, target):
@@ -136,9 +143,6 @@ class Closer:
         more, parted = span.last < target.number, span.last < marks.last_block
         if more:
             target = await self._end_of(endpoint, span)
-        if parted:
-            # Its other parts are asked of the same endpoint, and the heads in between of who was asked for them until now.
-            self._ports.turns[self._asset.name] = self._last_turn
         if span.events:
             self._ports.asset_views[self._asset.name].last_event_at = datetime.now(UTC)
             await self._ports.learn_when(endpoint, span.first)
@@ -152,8 +156,11 @@ class Closer:
 
     def _part(self, marks: Marks, first: int, whole: bool) -> Part:
         """How much is asked for before a head that may have come is seen to."""
-        pushed = self._ports.config.follow == "heads" and self._ports.view.connected
-        return BETWEEN_HEADS if pushed and whole and first <= marks.last_block else Part()
+        return self._second.part(marks.last_block - first) if self._pushed and whole and first <= marks.last_block else Part()
+
+    @property
+    def _pushed(self) -> bool:
+        return self._ports.config.follow == "heads" and self._ports.view.connected
 
     async def _end_of(self, endpoint: Endpoint, span: Span) -> Header:
         """The last block of a part of a range."""
@@ -220,7 +227,9 @@ class Closer:
 
     def _judge(self, span: Span, rows: Mapping[bytes, RowState], marks: Marks, endpoint: Endpoint, whole: bool) -> None:
         """Logs of the second asking whose rows know nothing of them were withheld the first time."""
-        first_by, self._answered_by = self._answered_by, endpoint
+        first_by = self._answered_by
+        if span.last >= marks.last_block:  # by a part of a second asking nobody was asked first
+            self._answered_by = endpoint
         if not whole or marks.confirmed is None:
             return
         withheld = sum(

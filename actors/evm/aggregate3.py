@@ -108,7 +108,7 @@ def decode_aggregate3(data: bytes, count: int) -> list[bytes | None]:
 def decode_page(data: bytes, first: int, each: int) -> tuple[list[bytes], list[int]] | None:
     """The `first` results, and the sums of the others' words, `each` of them a wallet's; None where any result is no success of one word."""
     count = (len(data) - 2 * WORD) // (WORD + STRIDE)
-    columns = _columns(data, count) if each and count > first else None
+    columns = _columns(data, count) if each and count > first and not (count - first) % each else None
     if columns is None:
         return None
     parts = [struct.unpack(f">{count}Q", column) for column in columns]

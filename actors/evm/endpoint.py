@@ -22,7 +22,6 @@ from actors.evm.meter import Free, Meter, note_refusals, noting_refusals
 from actors.progress import beat
 
 LARGE_BODY = 1_000_000
-BATCH_AT_ONCE = 100
 
 
 class Http(Protocol):
@@ -92,8 +91,8 @@ class Endpoint:
         """Results in order; a failing item is a NodeError in its slot. A node that takes no batches is asked one by one."""
         await self.check_chain()
         found: list[Any] = []
-        for at in range(0, len(calls), BATCH_AT_ONCE):
-            found += await self._batch(calls[at : at + BATCH_AT_ONCE])
+        for at in range(0, len(calls), jsonrpc.BATCH_AT_ONCE):
+            found += await self._batch(calls[at : at + jsonrpc.BATCH_AT_ONCE])
         return found
 
     async def _batch(self, calls: Sequence[tuple[str, list[Any]]]) -> list[Any]:

@@ -11,6 +11,7 @@ from actors.errors import BadAnswer, NodeError
 from actors.evm.faults import classify
 
 Call = tuple[str, Sequence[Any]]
+BATCH_AT_ONCE = 100  # calls in one request
 
 
 def request(number: int, method: str, params: Sequence[Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from actors.evm import attest
 from actors.evm.abi import encode_call_address
 from actors.evm.attest import Word
 from actors.evm.block import Header, Pin
+from actors.evm.jsonrpc import BATCH_AT_ONCE
 from actors.evm.rung import Answer, Node, PageAnswer, Plan, Sources, page_answer, plan_of, sum_of
 from actors.evm.source import Source
 
@@ -24,6 +25,10 @@ def asked_of_nobody(block_hash: bytes = MADE_UP_HASH) -> list[tuple[str, list[An
     """The kinds of question that this rung asks, about nobody's account."""
     at = attest.at_hash(block_hash)
     return [("eth_getBalance", [NOBODY, at]), ("eth_call", [{"to": NOBODY, "data": "0x"}, at])]
+
+
+NOBODYS = asked_of_nobody()
+AT_ONCE = BATCH_AT_ONCE - 2 * len(NOBODYS)
 
 
 class Single:
@@ -38,17 +43,20 @@ class Single:
             raise WrongBlock("single calls prove no block without a hash pin")
         at = attest.at_hash(pin.hash)
         calls = [_call(source, wallet, at) for sources, wallet in plan for source in sources]
-        nobodys = asked_of_nobody()
-        found = await node.batch([*nobodys, *calls, *nobodys])
-        answers = found[len(nobodys) : -len(nobodys)]
-        if not all(isinstance(answer, NodeError) for answer in (*found[: len(nobodys)], *found[-len(nobodys) :])):
-            raise WrongBlock("answers from blocks that nobody has")
+        answers = [answer for at in range(0, len(calls), AT_ONCE) for answer in await self._proven(node, calls[at : at + AT_ONCE])]
         values, first = [], 0
         for sources, _ in plan:
             pairs = zip(sources, answers[first : first + len(sources)], strict=True)
             values.append(sum_of([_result(source, answer) for source, answer in pairs]))
             first += len(sources)
         return Answer(values)
+
+    async def _proven(self, node: Node, calls: Sequence[tuple[str, list[Any]]]) -> list[Any]:
+        """The answers to one request. Raises WrongBlock where it does not look at hashes."""
+        found = await node.batch([*NOBODYS, *calls, *NOBODYS])
+        if not all(isinstance(answer, NodeError) for answer in (*found[: len(NOBODYS)], *found[-len(NOBODYS) :])):
+            raise WrongBlock("answers from blocks that nobody has")
+        return found[len(NOBODYS) : -len(NOBODYS)]
 
     async def read_page(self, node: Node, chain_id: int, pin: Pin, sources: Sources, addresses: str) -> PageAnswer:
         """See `Rung`."""

@@ -89,6 +89,12 @@ def test_a_page_of_words_is_summed_wallet_by_wallet(words: list[bytes], first: i
     assert found == (words[:first], [sum(numbers[at : at + each]) for at in range(0, len(numbers), each)])
 
 
+@given(SOME_WORDS, st.integers(0, 3), st.integers(2, 3))
+def test_a_page_of_another_number_of_results_than_its_wallets_have_is_none(words: list[bytes], first: int, each: int) -> None:
+    if len(words) > first and (len(words) - first) % each:
+        assert decode_page(answer([(True, one) for one in words]), first, each) is None
+
+
 @given(SOME_WORDS, st.data())
 def test_a_page_with_a_result_that_is_no_word_is_left_to_who_looks_at_each(words: list[bytes], draw: st.DataObject) -> None:
     results = [(True, one) for one in words]

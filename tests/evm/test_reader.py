@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +12,7 @@ from actors.errors import BadAnswer, NodeBehind, NodeError, Permanent, Throttled
 from actors.evm.abi import parse_call
 from actors.evm.aggregate3 import word
 from actors.evm.block import Header, Pin
+from actors.evm.jsonrpc import BATCH_AT_ONCE
 from actors.evm.reader import Reader
 from actors.evm.rung import Failure
 from actors.evm.source import Source
@@ -301,6 +302,28 @@ async def test_single_calls_are_made_only_where_balances_and_calls_are_both_pinn
     ceased = OneAtTheHead(hash_pins=True, rungs=("single",), careless=careless)
     with pytest.raises(WrongBlock, match="nobody has"):
         await one(ladder, ceased)
+
+
+class Balancer(FakeNode):
+    """Each request goes to another replica, and one of them does not look at hashes."""
+
+    requests = 0
+
+    async def batch(self, calls: Sequence[tuple[str, list[Any]]]) -> list[Any]:
+        found: list[Any] = []
+        for at in range(0, len(calls), BATCH_AT_ONCE):  # as an endpoint parts them
+            self.requests += 1
+            self.takes_any_hash = self.requests == 2
+            found += await super().batch(calls[at : at + BATCH_AT_ONCE])
+        return found
+
+
+async def test_each_request_of_single_calls_shows_anew_that_it_looks_at_hashes() -> None:
+    node, reader = Balancer(hash_pins=True, rungs=("single",)), Reader(CHAIN_ID, MULTICALL3, "single")
+    plan = [((NATIVE, NATIVE, NATIVE), ANN)] * 100
+    with pytest.raises(WrongBlock, match="nobody has"):
+        await reader.read(node, PIN, plan)
+    assert node.requests == 2
 
 
 async def test_single_calls_prove_nothing_without_a_hash_pin() -> None:

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from actors import closing
+from actors import second_asking
 from actors.closing import Closed, Closer
-from actors.gather import Part
 from actors.sandbox.town import Town
 from tests.proxy import Answer, Ask, Call, Fault, Proxy
+from tests.proxy_faults import Lag
 from tests.proxy_world import HEADS, Behind, busily, following, still_true
 from tests.world import eventually
 
@@ -39,7 +39,7 @@ class Asked(Fault):
 async def test_a_second_asking_goes_in_parts_between_heads_and_of_the_other_endpoint(
     behind: Behind, town: Town, first: Proxy, second: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(closing, "BETWEEN_HEADS", Part(wallets=1, under_way=1))
+    monkeypatch.setattr(second_asking, "FIRST_WALLETS", 1)
     closings: list[tuple[bool, bool]] = []
     close = Closer.close
 
@@ -64,3 +64,18 @@ async def test_a_second_asking_goes_in_parts_between_heads_and_of_the_other_endp
             head = town.block()
             await eventually(lambda: (world.marks() or (0, 0))[1] >= head, "the second asking's end")
     assert set(range(begun[0] + 1, head + 1)) <= one.blocks & other.blocks
+
+
+async def test_a_second_endpoint_that_is_always_a_block_behind_confirms_what_it_has_and_the_first_does_not_confirm_itself(
+    behind: Behind, town: Town, first: Proxy, second: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(second_asking, "FIRST_WALLETS", 1)
+    world = behind(first, second, **ONE_BLOCK_A_QUESTION)
+    with second.fault(Asked(town)) as other, second.fault(Lag(1)):
+        async with following(world):
+            begun = world.marks()
+            assert begun is not None
+            await eventually(busily(world, lambda: (world.marks() or begun)[1] > begun[1] + 6), "second askings")
+            confirmed = (world.marks() or begun)[1]
+            assert set(range(begun[0] + 1, confirmed + 1)) <= other.blocks
+        assert world.marks() is not None

@@ -15,9 +15,8 @@ import trio
 import trio.testing
 from trio._core import _run as trio_run
 
-from actors import closing
+from actors import second_asking
 from actors.config import Config, load
-from actors.gather import Part
 from actors.store import checkpoint
 from tests.simulation.chain import FAILURES, TOKEN, Chain, Change, config_toml, random_changes, wallet_of
 from tests.simulation.judge import TABLE, Judge
@@ -132,7 +131,7 @@ def config_of(setting: Setting) -> Config:
 
 
 # So few wallets as there are here would never be parted.
-closing.BETWEEN_HEADS = Part(wallets=1, under_way=1)
+second_asking.FIRST_WALLETS = 1
 
 
 class History:

@@ -8,7 +8,7 @@ from actors.doctor.node.probe import Probe
 from actors.doctor.node.search import Found, Search
 from actors.errors import NodeError, Throttled
 from actors.evm import jsonrpc
-from actors.evm.endpoint import BATCH_AT_ONCE
+from actors.evm.jsonrpc import BATCH_AT_ONCE
 
 ASKED = "eth_chainId"
 HEAD, TAIL = b'{"jsonrpc":"2.0","id":1,"method":"eth_chainId",', b'"params":[]}'

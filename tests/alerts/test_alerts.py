@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.view import ChainView
+from actors.view import AssetView, ChainView
 from tests.alerts.promtool import ALERTS, Expected, Scrape, firing, promtool
 from tests.alerts.scene import BREAKS, Break, Scene
 from tests.views import FakeEndpoint
@@ -70,6 +70,7 @@ def test_a_condition_that_comes_and_goes_hides_nothing(tmp_path: Path) -> None:
 def test_rows_of_a_chain_that_can_be_asked_are_too_old_whatever_another_chain_lacks(tmp_path: Path) -> None:
     scene = Scene()
     scene.view.chains["polygon"] = ChainView("polygon", rpc_configured=True, leads=False, endpoints=lambda: [FakeEndpoint(chain_ok=False)])
+    scene.view.assets["MATIC"] = AssetView("MATIC", "polygon", follows=False)
     scene.aged(3700)
     firing(tmp_path, Scene().scraped(), [scene.scraped()] * 10, {10: ["TrueupNoEndpoint", "TrueupRowsTooOld"]})
 

@@ -70,7 +70,7 @@ class Backfill:
                     return
                 failed.clear()
             except NodeError as error:
-                pool.failed(endpoint, error)
+                self._ports.failed(endpoint, error)
                 failed.append(endpoint)  # the others first, each of them
                 log.warning("backfill goes on from its checkpoint", asset=self._asset.name, reason=str(error))
                 await trio.sleep(backoff.after(trio.current_time() - began))

@@ -1,7 +1,7 @@
 """What is counted, by Prometheus' conventions, in an own registry: two systems in one process share no count.
 
-Actors count where things happen; gauges of what the view already knows are set when somebody asks. No label
-holds a wallet or a URL.
+Actors count where things happen; gauges of what the view already knows are set when somebody asks. No label holds a wallet or a secret:
+an `endpoint` is the public name of its URL, scheme and host.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from prometheus_client import (
     CollectorRegistry,
@@ -73,7 +73,6 @@ class Metrics:
         self.touches = self._make(Counter, "touches_total", "Requests to read a wallet again", "asset", "lane")
         self.readings = self._make(Counter, "readings_total", "Wallets read", "asset")
         self.rows_written = self._make(Counter, "rows_written_total", "Rows whose value was stored", "asset")
-        self.set_aside = self._make(Gauge, "set_aside", "Wallets whose read fails, by their next attempt", "asset")
         self.sweep_ticks = self._make(Counter, "sweep_ticks_total", "Ticks of the sweep that were completed", "asset")
         self.sweep_ticks_dropped = self._make(Counter, "sweep_ticks_dropped_total", "Ticks due while one was open", "asset")
         about = "How long one transaction of the writer took, waits for Postgres included"
@@ -83,18 +82,15 @@ class Metrics:
         self.registry.register(self.event_to_row_seconds)
         self.audit_checked = self._make(Counter, "audit_checked_total", "Rows compared with the chain again", "asset")
         self.audit_wrong = self._make(Counter, "audit_wrong_total", "Those of them that were wrong", "asset")
-        self.audit_per_million = self._make(Gauge, "audit_wrong_per_million", "Wrong rows in a million, and its bounds at 95 %", "asset", "bound")
-        self.audit_checkable = self._make(Gauge, "audit_checkable_share", "The share of the rows that can be checked", "asset")
 
     def _make_of_chains(self) -> None:
         self.hints_dropped = self._make(Counter, "hints_dropped_total", "Hints dropped at a full lane", "chain")
         self.closings = self._make(Counter, "closings_total", "Closings that ended", "asset")
+        self.closings_failed = self._make(Counter, "closings_failed_total", "Closings that failed, and were tried again", "asset")
         self.logs_withheld = self._make(Counter, "logs_withheld_total", "Logs that only the second asking found", "chain")
         self.logs_undecodable = self._make(Counter, "logs_undecodable_total", "Logs skipped for their layout", "asset")
         self.reorgs = self._make(Counter, "reorgs_total", "Reorgs seen", "chain")
         self.reconnects = self._make(Counter, "reconnects_total", "Sockets that ended and were opened anew", "chain")
-        self.checkpoint_block = self._make(Gauge, "checkpoint_block", "The checkpoint's marks", "asset", "mark")
-        self.head_block = self._make(Gauge, "head_block", "The newest block seen", "chain")
 
     def expect(self, chains: Iterable[str], assets: Iterable[str]) -> None:
         """Show a 0 for what has not happened yet: a rate over a series that is not there is no 0."""
@@ -106,7 +102,7 @@ class Metrics:
         for asset in assets:
             for lane in LANES:
                 self.touches.labels(asset, lane)
-            for counter in (self.readings, self.rows_written, self.closings, self.logs_undecodable):
+            for counter in (self.readings, self.rows_written, self.closings, self.closings_failed, self.logs_undecodable):
                 counter.labels(asset)
             for counter in (self.sweep_ticks, self.sweep_ticks_dropped, self.audit_checked, self.audit_wrong):
                 counter.labels(asset)
@@ -129,16 +125,6 @@ class Metrics:
             self.month_cap_units.labels(budget["name"]).set(budget["month_cap"] or 0)
             if budget["month_units"] is not None:
                 self.month_units.labels(budget["name"]).set(budget["month_units"])
-        for asset in view.assets.values():
-            self.set_aside.labels(asset.name).set(asset.set_aside)
-            self._observe_audit(asset.name, asset.audit() or {})
-
-    def _observe_audit(self, asset: str, audit: dict[str, Any]) -> None:
-        for bound, name in (("found", "wrong_per_million"), ("low", "wrong_per_million_low"), ("high", "wrong_per_million_high")):
-            if audit.get(name) is not None:
-                self.audit_per_million.labels(asset, bound).set(audit[name])
-        if audit.get("checkable_share") is not None:
-            self.audit_checkable.labels(asset).set(audit["checkable_share"])
 
     def all_rows_written(self) -> float:
         """Of all assets."""

@@ -16,7 +16,7 @@ from actors import claim
 from actors.budget.gate import Budget
 from actors.config import AssetConfig, ChainConfig, SweeperConfig
 from actors.errand import Errand, ErrandBook
-from actors.errors import StoreDown
+from actors.errors import NodeError, StoreDown
 from actors.evm.block import Header
 from actors.evm.endpoint import Endpoint
 from actors.evm.pool import Pool
@@ -122,7 +122,11 @@ class ChainPorts:
         self.view.head = header
         self.times.saw(header)
         self.head_seen_at = trio.current_time()
-        self.metrics.head_block.labels(self.config.name).set(header.number)
+
+    def failed(self, endpoint: Endpoint, error: NodeError) -> None:
+        """Count an endpoint's fault, and leave it for a while. What a batch's call fails by is counted with that (`blame.py`)."""
+        self.metrics.node_errors.labels(self.config.name, endpoint.name, type(error).__name__).inc()
+        self.pool.failed(endpoint, error)
 
     async def learn_when(self, endpoint: Endpoint, first: int) -> None:
         """How old a gap's events are is told by when its first block was made: asked for once after a start, as a rule. Raises NodeError."""

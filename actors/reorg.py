@@ -119,13 +119,13 @@ class Reorgs:
             head = await other.header("latest")
             there = {} if head is None else await self._hashes(other, head, sorted({number for number, _ in orphaned}))
         except NodeError as error:
-            self._ports.pool.failed(other, error)
+            self._ports.failed(other, error)
             return
         if head is None or any(there.get(number) != value for number, value in orphaned):
             return
         if (head.number, -other.index) > (tip.number, -endpoint.index):
             raise WrongBlock(f"sits on another branch than {other.name}, which is further on")
-        self._ports.pool.failed(other, WrongBlock(f"sits on another branch than {endpoint.name}, which is further on"))
+        self._ports.failed(other, WrongBlock(f"sits on another branch than {endpoint.name}, which is further on"))
 
     async def remember_below(self, endpoint: Endpoint, tip: Header) -> None:
         """Remember some of a block's own ancestors, ever farther apart: what a reorg deeper than all that was closed is measured by.

@@ -70,10 +70,8 @@ def show_marks(ports: ChainPorts, name: str, marks: Marks | None) -> None:
     """Show an asset's checkpoint."""
     if marks is None:
         return
-    view, gauge = ports.asset_views[name], ports.metrics.checkpoint_block
+    view = ports.asset_views[name]
     view.checkpoint_block, view.confirmed = marks.last_block, marks.confirmed
-    gauge.labels(name, "last_block").set(marks.last_block)
-    gauge.labels(name, "confirmed").set(marks.last_block if marks.confirmed is None else marks.confirmed)
 
 
 async def stand_by(ports: ChainPorts) -> None:
@@ -147,7 +145,7 @@ class Subscriber:
             try:
                 answer = await ask(endpoint)
             except NodeError as error:
-                self._ports.pool.failed(endpoint, error)
+                self._ports.failed(endpoint, error)
             else:
                 if answer is not None:
                     return answer
@@ -189,6 +187,7 @@ class Subscriber:
             if outcome is not None:
                 self._ports.asset_views[name].last_closed_at = trio.current_time()
             if outcome is None:
+                self._ports.metrics.closings_failed.labels(name).inc()
                 wake.whole |= whole
                 await trio.sleep(backoff.after(0))
                 continue
@@ -207,14 +206,14 @@ class Subscriber:
             await closer.see_through(errand)
 
     async def _attempt(self, step: Callable[[A], Awaitable[T]], arg: A) -> T | None:
-        """One closing; a node's fault is noted and held against the endpoint that was asked, and None returned."""
+        """One closing; a node's fault is noted, counted and held against the endpoint that was asked, and None returned."""
         try:
             with effort():
                 return await step(arg)
         except (NodeError, DecodeError) as error:
             endpoint: Endpoint | None = getattr(error, "endpoint", None)
             if endpoint is not None and isinstance(error, NodeError):
-                self._ports.pool.failed(endpoint, error)
+                self._ports.failed(endpoint, error)
             self._ports.view.last_error = str(error)
             log.warning("closing failed", chain=self._ports.config.name, reason=str(error))
             return None

@@ -226,6 +226,8 @@ async def test_a_failing_endpoint_is_left_for_another_one(tmp_path: Path, databa
                 await job.ends()
                 assert failing.struck
                 assert asked.struck
+                (error,) = [one for one in next(iter(job.system.metrics.node_errors.collect())).samples if one.name.endswith("_total")]
+                assert (error.labels["endpoint"], error.value) == (job.system.chains["town"].pool.endpoints[0].name, 1)
                 assert is_right(world, town.started_at)
 
 

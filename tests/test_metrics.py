@@ -41,6 +41,9 @@ COUNTERS = {
     "sweep_ticks": ("asset",),
     "sweep_ticks_dropped": ("asset",),
     "closings": ("asset",),
+    "closings_failed": ("asset",),
+    "audit_checked": ("asset",),
+    "audit_wrong": ("asset",),
     "logs_withheld": ("chain",),
     "logs_undecodable": ("asset",),
     "reorgs": ("chain",),
@@ -48,9 +51,6 @@ COUNTERS = {
 }
 GAUGES = {
     "actor_up": ("actor",),
-    "set_aside": ("asset",),
-    "checkpoint_block": ("asset", "mark"),
-    "head_block": ("chain",),
     "window_units": ("chain",),
     "month_units": ("chain",),
     "month_cap_units": ("chain",),
@@ -119,6 +119,38 @@ def test_a_scrape_shows_what_the_view_knows() -> None:
     assert seen["trueup_set_aside", "AUDIO"] == 4
 
 
+def test_a_scrape_shows_where_each_chain_and_asset_is() -> None:
+    metrics, view = Metrics(), healthy()
+    view.assets["AUDIO"].closes_every_secs = 90
+    metrics.observe(view, NOW)
+    seen = samples(metrics)
+    assert seen["trueup_head_block", "ethereum"] == 120
+    assert (seen["trueup_checkpoint_block", "AUDIO", "last_block"], seen["trueup_checkpoint_block", "AUDIO", "confirmed"]) == (118, 110)
+    assert (seen["trueup_asset_info", "AUDIO", "ethereum"], seen["trueup_closing_period_seconds", "AUDIO", "ethereum"]) == (1, 90)
+
+
+def test_a_scrape_shows_the_audit_in_parts_of_one() -> None:
+    metrics, view = Metrics(), healthy()
+    audit = {"wrong_per_million": 20.0, "wrong_per_million_low": 5.0, "wrong_per_million_high": 70.0, "checkable_share": 0.98, "blocked_rows": 2}
+    view.assets["AUDIO"].audit = lambda: audit
+    metrics.observe(view, NOW)
+    shown = {name.removeprefix("trueup_audit_"): value for (name, *_), value in samples(metrics).items() if "_audit_" in name}
+    ratios = {"wrong_ratio": 20e-6, "wrong_ratio_low": 5e-6, "wrong_ratio_high": 70e-6, "checkable_ratio": 0.98}
+    assert shown == pytest.approx({**ratios, "blocked_rows": 2})
+
+
+def test_what_is_no_longer_known_is_forgotten() -> None:
+    metrics, view = Metrics(), healthy()
+    chain, asset = view.chains["ethereum"], view.assets["AUDIO"]
+    asset.audit = lambda: {"wrong_per_million": 20.0, "checkable_share": 0.98, "blocked_rows": 2}
+    metrics.observe(view, NOW)
+    names = {"trueup_head_block", "trueup_checkpoint_block", "trueup_audit_wrong_ratio", "trueup_audit_checkable_ratio", "trueup_audit_blocked_rows"}
+    assert names <= {name for name, *_ in samples(metrics)}
+    chain.head, asset.checkpoint_block, asset.audit = None, None, lambda: None
+    metrics.observe(view, NOW)
+    assert not names & {name for name, *_ in samples(metrics)}
+
+
 def test_a_scrape_shows_the_window_and_the_month() -> None:
     metrics, view = Metrics(), healthy()
     view.chains["ethereum"].budget = lambda: {"name": "ethereum", "window_units": 52, "month_units": None, "month_cap": None}
@@ -163,9 +195,9 @@ def test_what_another_copy_follows_or_nobody_knows_yet_is_not_shown_rather_than_
 def test_an_actor_and_a_chain_that_are_no_more_are_forgotten() -> None:
     view, metrics = healthy(), Metrics()
     metrics.observe(view, NOW)
-    view.actors, view.chains, view.assets = lambda: [actor("server")], {}, {}
+    view.actors, view.mailboxes, view.chains, view.assets = lambda: [actor("server")], list, {}, {}
     metrics.observe(view, NOW)
-    labels = {value for name, *values in samples(metrics) if name.endswith(("_up", "_connected", "age_seconds")) for value in values}
+    labels = {value for name, *values in samples(metrics) if "_total" not in name and not name.startswith("process") for value in values}
     assert labels == {"server"}
 
 

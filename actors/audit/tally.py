@@ -64,6 +64,7 @@ class Tally:
             "checkable_share": None if share is None else round(share, 4),
             "last_wrong_at": None if self.last_wrong_at is None else iso(self.last_wrong_at),
             "blocked": self._blocked(),
+            "blocked_rows": len(self.blocked),
         }
 
     def _blocked(self) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -12,6 +13,7 @@ PROMTOOL = "promtool"
 ALERTS = Path(__file__).parents[2] / "config" / "alerts.yml"
 HEALTHY_MINUTES = 60
 Scrape = dict[str, float]
+Expected = dict[int, list[str]]
 
 
 def promtool(*words: str | Path, given: bytes = b"") -> str:
@@ -36,23 +38,23 @@ def scrape(page: bytes) -> Scrape:
     return found
 
 
-def _values(healthy: float | None, broken: float | None, minutes: int) -> str:
-    """One sample a minute; a series that ends is marked as Prometheus marks it."""
+def _values(healthy: float | None, broken: list[float | None]) -> str:
+    """One sample a minute; where a series ends that is marked as Prometheus marks it."""
     before = f"_x{HEALTHY_MINUTES}" if healthy is None else f"{healthy!r}+0x{HEALTHY_MINUTES - 1}"
-    return f"{before} stale" if broken is None else f"{before} {broken!r}+0x{minutes}"
+    return " ".join([before, *("stale" if value is None else repr(value) for value in broken)])
 
 
-def firing(folder: Path, healthy: Scrape, broken: Scrape, minutes: int, expected: list[str]) -> None:
-    """A service that was healthy for an hour and has been broken for so many minutes: just these alerts fire, and none did before."""
-    series = [
-        {"series": name, "values": _values(healthy.get(name), broken.get(name), minutes)} for name in sorted(healthy.keys() | broken.keys())
-    ]
+def _asked(minute: int, names: list[str]) -> dict[str, Any]:
+    samples = [{"labels": f'{{alertname="{name}"}}', "value": 1} for name in names]
     expr = 'count by (alertname) (ALERTS{alertstate="firing"} > 0)'
-    samples = [{"labels": f'{{alertname="{name}"}}', "value": 1} for name in expected]
-    asked = [
-        {"expr": expr, "eval_time": f"{HEALTHY_MINUTES - 1}m", "exp_samples": []},
-        {"expr": expr, "eval_time": f"{HEALTHY_MINUTES + minutes}m", "exp_samples": samples},
-    ]
+    return {"expr": expr, "eval_time": f"{HEALTHY_MINUTES - 1 + minute}m", "exp_samples": samples}
+
+
+def firing(folder: Path, healthy: Scrape, broken: list[Scrape], expected: Expected) -> None:
+    """A service that was healthy for an hour, then broken, by the minute: just these alerts fire so many minutes later, and none did before."""
+    names = sorted(set(healthy).union(*broken))
+    series = [{"series": name, "values": _values(healthy.get(name), [page.get(name) for page in broken])} for name in names]
+    asked = [_asked(minute, names) for minute, names in {0: list[str](), **expected}.items()]
     test = {"interval": "1m", "input_series": series, "promql_expr_test": asked}
     path = folder / "alerts_test.yml"  # JSON is YAML
     path.write_text(json.dumps({"rule_files": [str(ALERTS)], "evaluation_interval": "1m", "tests": [test]}))

@@ -7,8 +7,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from prometheus_client import Counter
-
 from actors.age.ages import Ages
 from actors.age.objective import Objective
 from actors.budget.gate import Budget
@@ -46,7 +44,9 @@ class Scene:
         self.spent(300)
         self.objective = Objective(TARGET_SECS, NOW - 2 * TARGET_SECS)
         self.aged(3200)
-        self.wrong = _counter(self.metrics, "trueup_audit_wrong_total")
+        self.asset.audit = lambda: {"wrong_per_million": 0.0, "checkable_share": 0.98, "blocked_rows": 0}
+        self.view.actors = lambda: [actor("server"), actor("writer"), actor("auditor")]
+        self.started = 0.0  # of the process, after the first time, in seconds
         self.metrics.expect(self.view.chains, self.view.assets)
 
     def spent(self, units: int) -> None:
@@ -60,74 +60,108 @@ class Scene:
     def scraped(self) -> Scrape:
         """What Prometheus gets now."""
         self.metrics.observe(self.view, NOW)
-        return scrape(self.metrics.render())
+        found = scrape(self.metrics.render())
+        return {name: self.started if name.startswith("process_start_time_seconds") else value for name, value in found.items()}
 
 
-def _counter(metrics: Metrics, name: str) -> Counter:
-    """The audit's own, or one of its name."""
-    known = metrics.registry._names_to_collectors.get(name)
-    counter = known if isinstance(known, Counter) else Counter(name, "Rows that were wrong", ["asset"], registry=metrics.registry)
-    counter.labels("AUDIO")
-    return counter
+    def stands_still(self, minutes: int) -> None:
+        """For so long nothing has been asked, closed or read."""
+        self.head_stands_still(minutes)
+        self.closings_stand_still(minutes)
+        self.aged(3200 + 60 * minutes)
+
+    def head_stands_still(self, minutes: int) -> None:
+        """The newest block is so old, and nothing newer can be closed."""
+        self.chain.head = replace(header(120), timestamp=int(time.time()) - 12 - 60 * minutes)
+        self.asset.checkpoint_time = time.time() - 40 - 60 * minutes
+
+    def closings_stand_still(self, minutes: int) -> None:
+        """The last one ended so long ago."""
+        self.asset.checkpoint_time = time.time() - 40 - 60 * minutes
+        self.asset.last_closed_at = NOW - 5 - 60 * minutes
 
 
-def _postgres_goes(scene: Scene) -> None:
+def _postgres_goes(scene: Scene, minutes: int) -> None:
     scene.view.waits_for_store(object(), "the server is shutting down")
+    scene.stands_still(minutes)
 
 
-def _endpoint_fails(scene: Scene, *which: int) -> None:
-    for index in which:
-        found = scene.endpoints[index]
-        found.failures, found.last_error, found.down_until = 9, "503", NOW + 12
+def _endpoints_fail(scene: Scene, minutes: int) -> None:
+    for endpoint in scene.endpoints:
+        _fails(endpoint)
+    scene.stands_still(minutes)
 
 
-def _head_stands_still(scene: Scene) -> None:
-    scene.chain.head = replace(header(120), timestamp=int(time.time()) - 400)
-    scene.asset.checkpoint_time = time.time() - 900  # nothing newer can be closed
+def _one_endpoint_fails(scene: Scene, _: int) -> None:
+    _fails(scene.endpoints[1])
 
 
-def _closings_stand_still(scene: Scene) -> None:
-    scene.asset.checkpoint_time = time.time() - 900
+def _fails(endpoint: FakeEndpoint) -> None:
+    endpoint.failures, endpoint.last_error, endpoint.down_until = 9, "503", NOW + 12
 
 
-def _writer_backs_off(scene: Scene) -> None:
-    scene.view.actors = lambda: [actor("server"), actor("writer", "backing off", "ValueError: bug")]
+def _auditor_backs_off(scene: Scene, _: int) -> None:
+    scene.view.actors = lambda: [actor("server"), actor("writer"), actor("auditor", "backing off", "ValueError: bug")]
 
 
-def _writer_crashes(scene: Scene) -> None:
-    scene.metrics.actor_restarts.labels("writer", "crash").inc(5)
+def _writer_crashes(scene: Scene, minutes: int) -> None:
+    scene.metrics.actor_restarts.labels("writer", "crash").inc(3 + minutes // 2)
 
 
-def _wallets_fail(scene: Scene) -> None:
+def _wallets_fail(scene: Scene, _: int) -> None:
     scene.asset.set_aside = 21
 
 
-def _ledger_chain_fails(scene: Scene) -> None:
+def _row_is_wrong(scene: Scene, _: int) -> None:
+    scene.metrics.audit_wrong.labels("AUDIO").inc()
+    scene.asset.audit = lambda: {"wrong_per_million": 20.0, "blocked_rows": 1}
+
+
+def _row_stays_wrong(scene: Scene, _: int) -> None:
+    scene.asset.audit = lambda: {"wrong_per_million": 20.0, "blocked_rows": 1}
+
+
+def _ledger_chain_fails(scene: Scene, _: int) -> None:
     scene.view.ledger["polygon"] = LedgerView("polygon", "its node is on another chain")
+
+
+def _process_ends_again_and_again(scene: Scene, minutes: int) -> None:
+    scene.started = 60.0 * (minutes // 2 * 2)
 
 
 @dataclass(frozen=True)
 class Break:
-    """What breaks, after how many minutes who is told; `gone`: nothing answers any more."""
+    """What breaks (`how` makes it so, that many minutes later), and after how many minutes who is told; `gone`: nothing answers any more."""
 
     alert: str
     minutes: int
-    how: Callable[[Scene], object]
+    how: Callable[[Scene, int], object]
     gone: bool = False
+
+    def scraped(self, minutes: int) -> list[Scrape]:
+        """What Prometheus gets meanwhile, by the minute."""
+        return [{} if self.gone else self._at(minute) for minute in range(1, minutes + 1)]
+
+    def _at(self, minute: int) -> Scrape:
+        scene = Scene()
+        self.how(scene, minute)
+        return scene.scraped()
 
 
 BREAKS = {
-    "the process is gone": Break("TrueupDown", 5, lambda scene: None, gone=True),
+    "the process is gone": Break("TrueupDown", 5, lambda scene, minutes: None, gone=True),
+    "the process ends again and again": Break("TrueupRestarting", 9, _process_ends_again_and_again),
     "Postgres goes": Break("TrueupPostgresDown", 3, _postgres_goes),
-    "all endpoints fail": Break("TrueupNoEndpoint", 3, lambda scene: _endpoint_fails(scene, 0, 1)),
-    "one endpoint fails": Break("TrueupEndpointDown", 17, lambda scene: _endpoint_fails(scene, 1)),
-    "the head stands still": Break("TrueupHeadOld", 7, _head_stands_still),
-    "the closings stand still": Break("TrueupCheckpointLate", 7, _closings_stand_still),
-    "an actor backs off": Break("TrueupActorFailing", 7, _writer_backs_off),
-    "an actor crashes again and again": Break("TrueupActorFailing", 7, _writer_crashes),
+    "all endpoints fail": Break("TrueupNoEndpoint", 3, _endpoints_fail),
+    "one endpoint fails": Break("TrueupEndpointDown", 17, _one_endpoint_fails),
+    "the head stands still": Break("TrueupHeadOld", 11, Scene.head_stands_still),
+    "the closings stand still": Break("TrueupCheckpointLate", 16, Scene.closings_stand_still),
+    "an actor backs off": Break("TrueupActorFailing", 7, _auditor_backs_off),
+    "an actor crashes again and again": Break("TrueupActorFailing", 9, _writer_crashes),
     "wallets cannot be read": Break("TrueupWalletsSetAside", 32, _wallets_fail),
-    "the month is nearly spent": Break("TrueupBudgetNearlySpent", 12, lambda scene: scene.spent(920)),
-    "rows pass their target": Break("TrueupRowsTooOld", 7, lambda scene: scene.aged(3700)),
-    "the audit finds a wrong row": Break("TrueupRowsWrong", 2, lambda scene: scene.wrong.labels("AUDIO").inc()),
+    "the month is nearly spent": Break("TrueupBudgetNearlySpent", 12, lambda scene, minutes: scene.spent(920)),
+    "rows pass their target": Break("TrueupRowsTooOld", 7, lambda scene, minutes: scene.aged(3700 + 60 * minutes)),
+    "the audit finds a wrong row": Break("TrueupRowsWrong", 2, _row_is_wrong),
+    "a row stays wrong": Break("TrueupAuditBlocked", 7, _row_stays_wrong),
     "a ledger's chain cannot be used": Break("TrueupNotReady", 22, _ledger_chain_fails),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import threading
@@ -106,6 +107,39 @@ class Plant:
             except OSError:
                 time.sleep(0.05)
         raise AssertionError(f"the service does not answer: {self.log.read_text()[-2000:]}")
+
+    @contextmanager
+    def other_config(self, *changes: tuple[str, str]) -> Iterator[None]:
+        """The service runs with another config inside the block: each first text is the second one."""
+        before = other = self.world.path.read_text()
+        for old, new in changes:
+            assert other.count(old) == 1
+            other = other.replace(old, new)
+        try:
+            self._start_with(other)
+            yield
+        finally:
+            self._start_with(before)
+
+    def _start_with(self, config: str) -> None:
+        self.kill()
+        self.world.path.write_text(config)
+        self.world.reload()  # which also makes tables that it needs
+        self.start()
+        self.wait_until_it_answers()
+
+    def wait_until_it_is_still(self) -> None:
+        """All that happened is closed and was asked for twice: nothing is written until something happens, or a sweep is due."""
+        deadline = time.monotonic() + PATIENCE_SECS
+        read = "SELECT 1 FROM eth_wallet_balances WHERE read_block IS NOT NULL LIMIT 1"
+        while (self.world.marks() or (0, 0))[1] < self.town.block() or not self.world.query(read):
+            assert time.monotonic() < deadline, (self.world.marks(), self.town.block())
+            time.sleep(0.05)
+
+    def status(self) -> dict[str, Any]:
+        """What it says of itself."""
+        with urllib.request.urlopen(self.url + "/api/status", timeout=5) as answer:
+            return dict(json.load(answer))
 
     def kill(self) -> None:
         """End it as a crash of the machine would."""

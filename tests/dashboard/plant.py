@@ -28,6 +28,7 @@ TOKEN = "a-token-of-chaos"
 CAP = 1_000_000_000
 CHAIN = f"confirm_secs = 0.5\npoll_interval_secs = 0.3\nstall_secs = 1\ncompute_units_per_month = {CAP}\n"
 EXTRA = f'[chaos]\nenabled = true\ntoken = "{TOKEN}"'
+SLIP = "UPDATE eth_wallet_balances SET balance = 7 WHERE wallet = (SELECT min(wallet) FROM eth_wallet_balances WHERE read_block > 0) RETURNING wallet"
 REVERTS = 1  # a mode of the contract `Weird`
 
 
@@ -128,13 +129,15 @@ class Plant:
         self.start()
         self.wait_until_it_answers()
 
-    def wait_until_it_is_still(self) -> None:
-        """All that happened is closed and was asked for twice: nothing is written until something happens, or a sweep is due."""
+    def spoil_until_it_is_mended(self) -> str:
+        """A slip of the hand in one row, again where a sweep has written over it before the audit saw it. Gives the wallet."""
         deadline = time.monotonic() + PATIENCE_SECS
-        read = "SELECT 1 FROM eth_wallet_balances WHERE read_block IS NOT NULL LIMIT 1"
-        while (self.world.marks() or (0, 0))[1] < self.town.block() or not self.world.query(read):
-            assert time.monotonic() < deadline, (self.world.marks(), self.town.block())
-            time.sleep(0.05)
+        while time.monotonic() < deadline:
+            found = self.world.query(SLIP)
+            time.sleep(0.5)
+            if found and (self.status()["assets"][0]["audit"] or {}).get("mended"):
+                return str(found[0][0])
+        raise AssertionError(self.status()["assets"])
 
     def status(self) -> dict[str, Any]:
         """What it says of itself."""

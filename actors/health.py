@@ -8,7 +8,7 @@ events.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -132,7 +132,7 @@ def status(view: ServiceView, now: float) -> dict[str, Any]:
         "chaos_enabled": view.chaos_enabled,
         "postgres": {"ok": view.store_ok, "error": view.store_error},
         "actors": [dict(actor) for actor in view.actors()],
-        "chains": [_chain(chain, now) for chain in view.chains.values()],
+        "chains": [_chain(chain, view, now) for chain in view.chains.values()],
         "endpoints": [_endpoint(chain, each, now) for chain in view.chains.values() for each in chain.endpoints()],
         "assets": assets,
         "ledger": [dataclasses.asdict(ledger) for ledger in view.ledger.values()],
@@ -142,7 +142,7 @@ def status(view: ServiceView, now: float) -> dict[str, Any]:
     }
 
 
-def _chain(chain: ChainView, now: float) -> dict[str, Any]:
+def _chain(chain: ChainView, view: ServiceView, now: float) -> dict[str, Any]:
     return {
         "name": chain.name,
         "leads": chain.leads,
@@ -150,6 +150,7 @@ def _chain(chain: ChainView, now: float) -> dict[str, Any]:
         "head": chain.head.number if chain.head is not None else None,
         "head_at": _iso(_moment(chain.head.timestamp)) if chain.head is not None else None,
         "closed": chain.closed.number if chain.closed is not None else None,
+        "behind": _behind(chain, [asset for asset in view.assets.values() if asset.chain == chain.name and asset.follows]),
         "branch": chain.branch,
         "last_push_secs_ago": _ago(chain.last_push_at, now),
         "last_error": chain.last_error,
@@ -157,6 +158,17 @@ def _chain(chain: ChainView, now: float) -> dict[str, Any]:
         "socket_error": chain.socket_error,
         "spend_by_day": list(chain.spend_by_day()),
     }
+
+
+def _behind(chain: ChainView, followed: Sequence[AssetView]) -> int | None:
+    """Blocks from its slowest asset's checkpoint to the head: what the fastest has closed says nothing of the others. None while one of
+    them has no checkpoint, or no head was seen.
+    """
+    marks = [asset.checkpoint_block for asset in followed] or [None if chain.closed is None else chain.closed.number]
+    known = [mark for mark in marks if mark is not None]
+    if chain.head is None or len(known) < len(marks):
+        return None
+    return max(0, chain.head.number - min(known))
 
 
 def _endpoint(chain: ChainView, endpoint: EndpointFacts, now: float) -> dict[str, Any]:

@@ -176,7 +176,7 @@ class Routes:
         return Response(body=self.metrics.render(), content_type=CONTENT_TYPE)
 
     def _status(self) -> dict[str, Any]:
-        return {**health.status(self.view, trio.current_time()), "at": datetime.now(UTC).isoformat(timespec="milliseconds")}
+        return {**health.status(self.view, trio.current_time()), "at": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")}
 
     async def _events(self, send: Send) -> None:
         while True:

@@ -74,6 +74,8 @@ def _of_asset(asset: AssetView) -> Iterator[str]:
         example = f", the first: {first['wallet']}: {first['error']}" if first else ""
         wallets = "1 wallet" if asset.set_aside == 1 else f"{asset.set_aside:,} wallets"
         yield f"{wallets} of asset {asset.name} {'is' if asset.set_aside == 1 else 'are'} set aside{example}"
+    if asset.age_error:
+        yield f"the ages of asset {asset.name}'s rows cannot be measured: {asset.age_error}"
     forecast = asset.forecast() or {}
     if forecast.get("limited_by") == "budget" and forecast.get("secs") and forecast["secs"] > PAUSE_SECS:
         paced = forecast["rows"] / forecast["tick_rows"] * forecast["tick_every_secs"]
@@ -90,7 +92,8 @@ def _long(secs: float) -> str:
 def _of_audit(asset: Mapping[str, Any]) -> Iterator[str]:
     audit = asset.get("audit") or {}
     if audit.get("wrong"):
-        seen = f"{audit['wrong']:,} wrong rows among {audit.get('checked') or 0:,}, {audit.get('mended') or 0:,} mended"
+        rows = "row" if audit["wrong"] == 1 else "rows"
+        seen = f"{audit['wrong']:,} wrong {rows} among {audit.get('checked') or 0:,}, {audit.get('mended') or 0:,} mended"
         yield f"the audit of asset {asset['name']} found {seen}, the last at {audit.get('last_wrong_at')}"
     if audit.get("blocked"):
         yield f"the audit of asset {asset['name']} is blocked: {audit['blocked']}"

@@ -10,7 +10,7 @@ import pytest
 
 from actors import health
 from actors.age.objective import Verdict
-from actors.view import AssetView, ServiceView
+from actors.view import AssetView, ChainView, ServiceView
 from tests.views import AT, NOW, FakeEndpoint, actor, header, healthy
 
 
@@ -211,6 +211,38 @@ def test_the_status_has_each_chains_budget_and_each_assets_forecast() -> None:
     status = health.status(view, NOW)
     assert status["budgets"] == [{"name": "ethereum", "window_units": 52}]
     assert status["forecasts"] == [{"name": "AUDIO", "calls": 630}]
+
+
+def behind(view: ServiceView) -> int | None:
+    shown: int | None = health.status(view, NOW)["chains"][0]["behind"]
+    return shown
+
+
+def test_a_chain_is_as_far_behind_as_its_slowest_asset_and_that_is_not_known_while_one_has_no_checkpoint() -> None:
+    view = healthy()
+    assert behind(view) == 2
+    slow = view.assets["SLOW"] = AssetView("SLOW", "ethereum", checkpoint_block=20)
+    view.chains["ethereum"].closed = header(119)
+    assert behind(view) == 100
+    slow.checkpoint_block = None
+    assert behind(view) is None
+    slow.follows = False
+    assert behind(view) == 2
+    view.assets["AUDIO"].follows = False
+    assert behind(view) == 1
+    view.chains["ethereum"].closed = None
+    assert behind(view) is None
+    view.chains["ethereum"].closed, view.chains["ethereum"].head = header(121), header(120)
+    assert behind(view) == 0
+    view.chains["ethereum"].head = None
+    assert behind(view) is None
+
+
+def test_what_another_chains_asset_has_closed_says_nothing_of_this_one() -> None:
+    view = healthy()
+    view.chains["other"] = ChainView("other", rpc_configured=True, head=header(900))
+    view.assets["FAR"] = AssetView("FAR", "other", checkpoint_block=1)
+    assert [chain["behind"] for chain in health.status(view, NOW)["chains"]] == [2, 899]
 
 
 def test_readiness_names_an_objective_that_is_at_risk_and_not_one_that_is_behind_for_a_sweep() -> None:

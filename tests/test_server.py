@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -147,6 +148,7 @@ async def test_the_status_lists_the_actors(site: Site) -> None:
     assert answer.headers["content-type"] == "application/json"
     names = [(each["name"], each["state"], each["restarts"]) for each in answer.json()["actors"]]
     assert names == [("server", "running", 0), ("writer", "running", 0)]
+    assert re.fullmatch(r"[\d-]{10}T[\d:]{8}\.\d{3}Z", answer.json()["at"])
 
 
 async def test_a_secret_in_an_error_is_masked_wherever_it_is_shown(site: Site) -> None:

@@ -125,6 +125,17 @@ def test_wrong_rows_and_a_blocked_audit_are_warnings() -> None:
     assert warnings(healthy(), [{"name": "AUDIO", "audit": None}], NOW) == []
 
 
+def test_one_wrong_row_is_one_row() -> None:
+    asset = {"name": "AUDIO", "audit": {"checked": 20, "wrong": 1, "mended": 1, "last_wrong_at": "2026-01-02T03:00:00Z"}}
+    assert warnings(healthy(), [asset], NOW) == ["the audit of asset AUDIO found 1 wrong row among 20, 1 mended, the last at 2026-01-02T03:00:00Z"]
+
+
+def test_ages_that_cannot_be_measured_are_a_warning_with_the_cause() -> None:
+    view = healthy()
+    view.assets["AUDIO"].age_error = "canceling statement due to statement timeout"
+    assert warned(view) == ["the ages of asset AUDIO's rows cannot be measured: canceling statement due to statement timeout"]
+
+
 def with_restarts(*causes: str, state: str = "running") -> ServiceView:
     view = healthy()
     view.restarts.extend(Restart(NOW - 1, "writer", cause) for cause in causes)

@@ -49,6 +49,11 @@ def sweep_rate(cap: int, spent: MonthSpent) -> float:
     return max(0.0, left) / max(spent.secs_left, HOUR)
 
 
+def units_by_end(spent: MonthSpent, sweeps_a_month: float) -> int:
+    """What the month will have cost in units: live events as so far, and sweeps at their pace, in units of 30 days."""
+    return round(spent.units + (live_rate(spent) + sweeps_a_month / MONTH) * spent.secs_left)
+
+
 class Allowance:
     """Units that the sweep may spend now: they accrue at a rate that changes, up to an hour's worth."""
 

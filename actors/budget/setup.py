@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -10,7 +11,7 @@ import trio
 from actors.budget.forecast import Sweep, forecast
 from actors.budget.gate import Budget
 from actors.budget.governor import Governor
-from actors.budget.month import MONTH, live_rate
+from actors.budget.month import MONTH, live_rate, units_by_end
 from actors.config import AssetConfig, ChainConfig, Config
 from actors.evm.pool import Pool
 from actors.metrics import Metrics
@@ -28,7 +29,7 @@ def budget_of(chain: ChainConfig, config: Config, pool: Pool, metrics: Metrics, 
     budget.on_refused = metrics.throttled.labels(chain.name).inc
     pool.metered_by(budget)
     shown = view.chains[chain.name]
-    shown.budget = budget.facts
+    shown.budget = partial(_facts, budget, [view.assets[asset.name] for asset in config.assets_of(chain.name)])
     shown.spend_by_day = lambda: budget.by_day
     for asset in config.assets_of(chain.name):
         own = view.assets[asset.name]
@@ -39,6 +40,12 @@ def budget_of(chain: ChainConfig, config: Config, pool: Pool, metrics: Metrics, 
 def _count(metrics: Metrics, chain: str, actor: str, method: str, units: int) -> None:
     metrics.rpc_calls.labels(chain, actor, method).inc()
     metrics.rpc_units.labels(chain, actor, method).inc(units)
+
+
+def _facts(budget: Budget, assets: Sequence[AssetView]) -> dict[str, Any]:
+    month = budget.governor.month
+    sweeps = sum((asset.forecast() or {}).get("units_a_month", 0) for asset in assets)
+    return {**budget.facts(), "month_units_by_end": None if month is None else units_by_end(month, sweeps)}
 
 
 def _forecast(config: Config, asset: AssetConfig, budget: Budget, chain: ChainView, view: AssetView) -> dict[str, Any]:

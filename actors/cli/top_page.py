@@ -21,7 +21,7 @@ KINDS = {"running": "good", "starting": "warn", "new": "warn"}
 def page(body: dict[str, Any], url: str, history: Sequence[dict[str, Any]], width: int, height: int) -> list[Line]:
     """The whole; what does not fit is left out from below, and that is said."""
     lines = [_head(body, url), *verdict(body, width), [], *_figures(body, history)]
-    for part in (_chains(body), _assets(body), _actors(body), _aside(body), _spend(body)):
+    for part in (_chains(body), _ledger(body), _assets(body), _spend(body), _actors(body), _aside(body)):
         if part:
             lines += [[], *part]
     if len(lines) > height:
@@ -91,7 +91,7 @@ def _state(good: Any, yes: str, no: str) -> Part:
 
 def _chains(body: dict[str, Any]) -> list[Line]:
     chains: list[Row] = [
-        [str(c.get("name")), count(c.get("head")), count(c.get("closed")), _behind(c, body), str(c.get("socket") or "none"), _led(c)]
+        [str(c.get("name")), count(c.get("head")), count(c.get("closed")), count(c.get("behind")), str(c.get("socket") or "none"), _led(c)]
         for c in objects(body, "chains")
     ]
     endpoints: list[Row] = []
@@ -110,24 +110,52 @@ def _led(chain: dict[str, Any]) -> str:
     return "here" if chain.get("leads") else "by another copy"
 
 
-def _behind(chain: dict[str, Any], body: dict[str, Any]) -> str:
-    mine = [a.get("checkpoint_block") for a in objects(body, "assets") if a.get("chain") == chain.get("name")]
-    closed = max(filter(None, map(number, [chain.get("closed"), *mine])), default=None)
-    head = number(chain.get("head"))
-    return "-" if head is None or closed is None else count(max(0, head - closed))
+def _ledger(body: dict[str, Any]) -> list[Line]:
+    rows: list[Row] = []
+    for chain in objects(body, "ledger"):
+        last = f"{count(chain.get('tick_updated'))} of {count(chain.get('tick_requested'))}"
+        rows.append([str(chain.get("name")), _state(not chain.get("error"), "read", "not read"), count(chain.get("ticks")), last])
+        rows[-1].append(("bad", str(chain.get("error") or "")))
+    return table(("ledger", "state", ">claims", ">last claim", "error"), rows) if rows else []
 
 
 def _assets(body: dict[str, Any]) -> list[Line]:
+    rows: list[Row] = []
+    for asset in objects(body, "assets"):
+        age = inside(asset, "age")
+        ages = [span(age.get(key)) for key in ("p50_secs", "p99_secs", "max_secs")]
+        rows.append([str(asset.get("name")), count(asset.get("tracked_wallets")), count(asset.get("checkpoint_block")), *ages])
+        rows[-1].append(("accent", _ages(age)))
+    heads = ("asset", ">rows", ">checkpoint", ">age p50", ">p99", ">oldest", "age, log")
+    return [*table(heads, rows), *_promises(body)] if rows else []
+
+
+def _promises(body: dict[str, Any]) -> list[Line]:
+    """What the assets' rows are held to. A table of its own: in one with the ages it would not fit 80 columns."""
     forecasts = {one.get("name"): one for one in objects(body, "forecasts")}
     rows: list[Row] = []
     for asset in objects(body, "assets"):
-        age, forecast = inside(asset, "age"), forecasts.get(asset.get("name"), {})
-        ages = [span(age.get(key)) for key in ("p50_secs", "p99_secs", "max_secs")]
-        aside = number(asset.get("set_aside")) or 0
+        forecast, audit, aside = forecasts.get(asset.get("name"), {}), inside(asset, "audit"), number(asset.get("set_aside")) or 0
         sweep = f"{span(forecast.get('secs'))} by {forecast.get('limited_by', '-')}, {compact(forecast.get('units_a_month'))} units a month"
-        rows.append([str(asset.get("name")), count(asset.get("tracked_wallets")), count(asset.get("checkpoint_block")), *ages])
-        rows[-1] += [("accent", _ages(age)), ("warn" if aside else "", count(aside)), sweep if asset.get("sweeps") else "by another copy"]
-    return table(("asset", ">rows", ">checkpoint", ">age p50", ">p99", ">oldest", "age, log", ">set aside", "sweep"), rows) if rows else []
+        rows.append([str(asset.get("name")), _target(inside(asset, "objective"), forecast), *_audit(audit)])
+        rows[-1] += [("warn" if aside else "", count(aside)), sweep if asset.get("sweeps") else "by another copy"]
+    return table(("asset", "target age", "audit", "at most, 95 %", ">set aside", "sweep"), rows)
+
+
+def _target(objective: dict[str, Any], forecast: dict[str, Any]) -> Part:
+    if objective:
+        return "bad" if objective.get("at_risk") else "good", f"{span(objective.get('target_secs'))}, {objective.get('state')}"
+    if forecast.get("meets_target") is None:
+        return "quiet", "none"
+    meets = bool(forecast["meets_target"])
+    return "good" if meets else "bad", f"{span(forecast.get('target_age_secs'))}, {'can' if meets else 'cannot'} be met"
+
+
+def _audit(audit: dict[str, Any]) -> list[Part]:
+    if not audit:
+        return [("quiet", "none"), ("", "-")]
+    found = f"{count(audit.get('wrong'))} wrong of {count(audit.get('checked'))}"
+    return [("bad" if audit.get("wrong") else "good", found), ("", f"{digits(audit.get('wrong_per_million_high'))} in a million")]
 
 
 def _ages(age: dict[str, Any]) -> str:
@@ -164,6 +192,8 @@ def _spend(body: dict[str, Any]) -> list[Line]:
     for budget in objects(body, "budgets"):
         window = (number(budget.get("window_units")) or 0.0) / (number(budget.get("window_secs")) or 1.0)
         plot = bars([day.get("units") for day in days.get(budget.get("name"), [])])
-        rows.append([str(budget.get("name")), compact(budget.get("month_units")), compact(budget.get("month_cap")), f"{digits(window)}/s"])
+        ahead, cap = number(budget.get("month_units_by_end")), number(budget.get("month_cap"))
+        rows.append([str(budget.get("name")), compact(budget.get("month_units")), ("warn" if ahead and cap and ahead > cap else "", compact(ahead))])
+        rows[-1] += [compact(cap), f"{digits(window)}/s"]
         rows[-1] += [str(budget.get("sweep_waits_for") or "nothing"), ("accent", plot)]
-    return table(("units", ">this month", ">cap", ">now", "the sweep waits for", "by day"), rows) if rows else []
+    return table(("units", ">this month", ">by its end", ">cap", ">now", "the sweep waits for", "by day"), rows) if rows else []

@@ -5,7 +5,6 @@ import { endpoints, facts, setAside, state, table } from "./tables.js";
 import { ago, compact, count, digits, each, el, known, long, mark, say, show, span } from "./words.js";
 
 const KEPT = 300, SHORTEST = 30; // seconds of the small plots
-const MONTH = 30 * 86400;
 const history = {};
 const at = (id) => document.getElementById(id);
 const worst = (values) => values.filter(known).reduce((most, value) => Math.max(most, value), -Infinity);
@@ -33,15 +32,10 @@ function series(name, now) {
   return values.map((value, index) => value ?? (known(values[index + 1]) ? values[index - 1] ?? null : null));
 }
 
-const lag = (chain, assets) => {
-  const closed = worst([chain.closed, ...assets.filter((asset) => asset.chain === chain.name).map((asset) => asset.checkpoint_block)]);
-  return known(chain.head) && Number.isFinite(closed) ? Math.max(0, chain.head - closed) : null;
-};
-
 function figures(status) {
   const age = status.assets.map((asset) => asset.age ?? {});
   const late = status.assets.map((asset) => asset.event_to_row ?? {});
-  const behind = orNone(worst(status.chains.map((chain) => lag(chain, status.assets))));
+  const behind = orNone(worst(status.chains.map((chain) => chain.behind)));
   const p50 = orNone(worst(late.map((one) => one.p50_secs))), p99 = orNone(worst(late.map((one) => one.p99_secs)));
   const units = sum(status.budgets.map((budget) => budget.month_units)), cap = sum(status.budgets.map((budget) => budget.month_cap));
   const pace = sum(status.budgets.map((budget) => budget.window_units / (budget.window_secs || 1)));
@@ -50,7 +44,7 @@ function figures(status) {
     { name: "events a second", value: status.rates?.events_per_sec, text: digits(status.rates?.events_per_sec), more: "wallets that logs touched" },
     { name: "rows a second", value: status.rates?.rows_per_sec, text: digits(status.rates?.rows_per_sec), more: "written, live and swept" },
     { name: "event to row", value: p50, text: span(p50), more: known(p99) ? `99 % within ${span(p99)}` : "no event yet" },
-    { name: "blocks behind", value: behind, text: count(behind), more: "head less checkpoint" },
+    { name: "blocks behind", value: behind, text: count(behind), more: "head less the slowest checkpoint" },
     { name: "age of rows, p99", value: old, text: span(old), more: known(oldest) ? `the oldest ${span(oldest)}` : "not measured yet" },
     { name: "units this month", value: pace, text: compact(units), more: cap ? `of ${compact(cap)} · ${compact(pace)}/s now` : `${compact(pace)}/s now` },
   ];
@@ -127,6 +121,8 @@ function markFacts(asset, forecast) {
     asset.objective ? ["target age", `${span(asset.objective.target_secs)}, ${asset.objective.state}`, asset.objective.at_risk ? "bad" : "good"] :
     known(forecast?.meets_target) && forecast ? ["target age", `${span(forecast.target_age_secs)}, ${forecast.meets_target ? "can be met" : "cannot be met"}`, forecast.meets_target ? "good" : "bad"] : null,
     audit ? ["audit", `${count(audit.wrong)} wrong of ${count(audit.checked)}`, audit.wrong ? "bad" : "good"] : null,
+    known(audit?.wrong_per_million_high) ? ["at 95 %", `at most ${digits(audit.wrong_per_million_high)} in a million`] : null,
+    known(audit?.checkable_share) ? ["can be checked", `${Math.floor(1000 * audit.checkable_share) / 10} %`] : null,
     asset.set_aside ? null : ["set aside", "none"],
   ];
 }
@@ -144,7 +140,7 @@ export function renderChains(status, moment) {
     const part = (name) => node.querySelector(`.${name}`);
     say(part("title"), chain.name);
     say(part("where"), chain.leads ? "" : "followed by another copy of the process, or by none");
-    const behind = lag(chain, status.assets);
+    const behind = chain.behind;
     const headAge = chain.head_at ? Math.max(0, (moment - Date.parse(chain.head_at)) / 1000) : null;
     facts(part("facts"), [
       ["head", count(chain.head)],
@@ -188,7 +184,7 @@ export function renderSpend(status) {
     const [head, list, bar, plot] = node.children;
     say(head.firstElementChild, budget.name);
     say(head.lastElementChild, `prices of ${budget.prices}`);
-    const ahead = forecastOf(budget, status);
+    const ahead = budget.month_units_by_end;
     facts(list, [
       ["this month", known(budget.month_units) ? compact(budget.month_units) : "–"],
       ["by its end", known(ahead) ? `about ${compact(ahead)}` : "–", budget.month_cap && ahead > budget.month_cap ? "warn" : null],
@@ -202,14 +198,6 @@ export function renderSpend(status) {
     const byDay = chains.get(budget.name)?.spend_by_day ?? [];
     if (show(plot, byDay.length > 0)) days(plot, byDay, (budget.month_cap ?? 0) / 30, status.at?.slice(0, 10) ?? byDay.at(-1).day);
   });
-}
-
-// What the month will have cost: live events as so far, and sweeps at their pace.
-function forecastOf(budget, status) {
-  if (!known(budget.month_units) || !known(budget.month_secs_left)) return null;
-  const chain = new Map(status.assets.map((asset) => [asset.name, asset.chain]));
-  const sweeps = status.forecasts.filter((one) => chain.get(one.name) === budget.name).reduce((sum, one) => sum + (one.units_a_month ?? 0), 0);
-  return Math.round(budget.month_units + (((budget.live_units_a_month ?? 0) + sweeps) * budget.month_secs_left) / MONTH);
 }
 
 export function renderAbout(status) {

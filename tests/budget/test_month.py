@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors.budget.month import DAY, HOUR, LONGEST_WAIT_SECS, Allowance, MonthSpent, live_rate, month_of, sweep_rate
+from actors.budget.month import DAY, HOUR, LONGEST_WAIT_SECS, Allowance, MonthSpent, live_rate, month_of, sweep_rate, units_by_end
 
 WHOLE = 30 * DAY
 MOMENTS = st.datetimes(datetime(2020, 1, 1), datetime(2040, 1, 1))
@@ -34,6 +34,13 @@ def test_every_moment_is_in_one_month_and_the_next_begins_where_it_ends(now: dat
     assert begins <= now < ends
     assert month_of(ends, starts_on)[0] == ends
     assert month_of(begins - timedelta(microseconds=1), starts_on)[1] == begins
+
+
+def test_a_month_will_have_cost_what_was_spent_and_live_events_and_sweeps_until_its_end() -> None:
+    spent = MonthSpent(units=500, live_units=200, live_secs=10 * DAY, secs_left=20 * DAY)
+    assert units_by_end(spent, 0) == 500 + 20 * 20
+    assert units_by_end(spent, sweeps_a_month=3000) == 500 + 20 * 20 + 20 * 100
+    assert units_by_end(MonthSpent(500, 200, 30 * DAY, 0), 3000) == 500
 
 
 def test_what_is_left_is_spread_over_the_time_that_is_left() -> None:

@@ -38,6 +38,42 @@ def test_it_shows_what_the_dashboard_shows() -> None:
         assert words in told
     for words in ("packed", "1,000,185", "8 min", "1.14 h", "16.9 h", "1.39 h by target_age_secs", "batcher:town", "0 + 12", "129 k", "500 k"):
         assert words in told
+    for words in ("0 wrong of 50,000", "73.8 in a million", "2 h, can be met", "by its end", "167 k"):
+        assert words in told
+
+
+def line_of(told: list[str], *words: str) -> str:
+    """The one line that begins with the first of these words, and has all of them."""
+    (found,) = [line for line in told if line.startswith(words[0]) and all(word in line for word in words)]
+    return found
+
+
+def test_the_distance_to_the_head_is_the_one_that_the_service_says() -> None:
+    body = full()
+    body["chains"][0]["behind"] = 77
+    assert line_of(shown(body), "town", "21,000,120", " 77 ")
+    body["chains"][0]["behind"] = None
+    assert line_of(shown(body), "town", "21,000,120", " -  up")
+
+
+def test_a_targets_state_what_the_audit_found_and_a_chain_of_the_ledger_that_is_not_read_stand_out() -> None:
+    body = full()
+    body["assets"][0]["objective"] = {"target_secs": 7200.0, "state": "late", "at_risk": True, "why": "x"}
+    body["assets"][0]["audit"] |= {"wrong": 3, "wrong_per_million_high": 176.4}
+    error = "no endpoint is configured"
+    body["ledger"] = [{"name": "5", "error": error, "ticks": 9, "tick_requested": 20, "tick_updated": 18}, {"name": "7", "error": None, "ticks": 8}]
+    body["budgets"][0]["month_units_by_end"] = 600_000
+    styled = {part for line in page(body, URL, [], 200, 100) for part in ((style, text.strip()) for style, text in line)}
+    assert {("bad", "2 h, late"), ("bad", "3 wrong of 50,000"), ("bad", "✕ not read"), ("bad", error), ("good", "● read"), ("warn", "600 k")} <= styled
+    told = shown(body)
+    assert line_of(told, "TOWN", "2 h, late", "3 wrong of 50,000", "176 in a million", "1.39 h by target_age_secs")
+    assert line_of(told, "5", "not read", "18 of 20", error)
+
+
+def test_on_a_terminal_of_80_by_24_ages_promises_and_spend_are_all_seen() -> None:
+    told = "\n".join(shown(full(), 80, 24))
+    for words in ("16.9 h", "2 h, can be met", "0 wrong of 50,000", "73.8 in a million", "set aside", "by its end", "500 k"):
+        assert words in told
 
 
 def test_each_problem_is_a_line_above_all_else_with_its_cause_to_the_end() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import threading
@@ -27,6 +28,7 @@ TOKEN = "a-token-of-chaos"
 CAP = 1_000_000_000
 CHAIN = f"confirm_secs = 0.5\npoll_interval_secs = 0.3\nstall_secs = 1\ncompute_units_per_month = {CAP}\n"
 EXTRA = f'[chaos]\nenabled = true\ntoken = "{TOKEN}"'
+SLIP = "UPDATE eth_wallet_balances SET balance = 7 WHERE wallet = (SELECT min(wallet) FROM eth_wallet_balances WHERE read_block > 0) RETURNING wallet"
 REVERTS = 1  # a mode of the contract `Weird`
 
 
@@ -106,6 +108,41 @@ class Plant:
             except OSError:
                 time.sleep(0.05)
         raise AssertionError(f"the service does not answer: {self.log.read_text()[-2000:]}")
+
+    @contextmanager
+    def other_config(self, *changes: tuple[str, str]) -> Iterator[None]:
+        """The service runs with another config inside the block: each first text is the second one."""
+        before = other = self.world.path.read_text()
+        for old, new in changes:
+            assert other.count(old) == 1
+            other = other.replace(old, new)
+        try:
+            self._start_with(other)
+            yield
+        finally:
+            self._start_with(before)
+
+    def _start_with(self, config: str) -> None:
+        self.kill()
+        self.world.path.write_text(config)
+        self.world.reload()  # which also makes tables that it needs
+        self.start()
+        self.wait_until_it_answers()
+
+    def spoil_until_it_is_mended(self) -> str:
+        """A slip of the hand in one row, again where a sweep has written over it before the audit saw it. Gives the wallet."""
+        deadline = time.monotonic() + PATIENCE_SECS
+        while time.monotonic() < deadline:
+            found = self.world.query(SLIP)
+            time.sleep(0.5)
+            if found and (self.status()["assets"][0]["audit"] or {}).get("mended"):
+                return str(found[0][0])
+        raise AssertionError(self.status()["assets"])
+
+    def status(self) -> dict[str, Any]:
+        """What it says of itself."""
+        with urllib.request.urlopen(self.url + "/api/status", timeout=5) as answer:
+            return dict(json.load(answer))
 
     def kill(self) -> None:
         """End it as a crash of the machine would."""

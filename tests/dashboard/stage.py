@@ -43,12 +43,12 @@ def full() -> dict[str, Any]:
     }
     chain = {
         **{"name": "town", "leads": True, "connected": True, "head": 21_000_120, "head_at": "2026-01-31T11:59:58.000Z"},
-        **{"closed": 21_000_118, "branch": 0, "last_push_secs_ago": 1.5, "last_error": None, "socket": "up", "socket_error": None},
+        **{"closed": 21_000_118, "behind": 2, "branch": 0, "last_push_secs_ago": 1.5, "last_error": None, "socket": "up", "socket_error": None},
         "spend_by_day": days,
     }
     budget = {
         **{"name": "town", "prices": "alchemy", "window_secs": 10.0, "window_units": 520, "units_per_sec": 300.0},
-        **{"learned_units_per_sec": None, "throttled": 0, "month_units": 128_960, "month_cap": 500_000, "month_secs_left": 43_200},
+        **{"learned_units_per_sec": None, "throttled": 0, "month_units": 128_960, "month_cap": 500_000, "month_secs_left": 43_200, "month_units_by_end": 167_460},
         **{"live_units_a_month": 60_000, "sweep_units_per_sec": 120.0, "sweep_waits_for": None},
     }
     forecast = {
@@ -62,7 +62,7 @@ def full() -> dict[str, Any]:
         **{"actors": [actor(name) for name in names], "chains": [chain], "assets": [asset], "ledger": []},
         "endpoints": [endpoint("https://eth.example"), endpoint("https://other.example", rung="multicall3")],
         "mailboxes": [{"name": "readings", "live": 3, "sweep": 1}, {"name": "touches:town", "live": 0, "sweep": 12}],
-        **{"budgets": [budget], "forecasts": [forecast], "at": "2026-01-31T12:00:00.000+00:00"},
+        **{"budgets": [budget], "forecasts": [forecast], "at": "2026-01-31T12:00:00.000Z"},
     }
 
 

@@ -7,15 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from statistics import median
 
+import psycopg
 import pytest
 
 from actors.errors import TrueupError
 from tests.dashboard.conftest import DESK, PHONE, Open, Shown
-from tests.dashboard.plant import CAP, REVERTS, TOKEN, Plant, running_plant
+from tests.dashboard.plant import CAP, EXTRA, REVERTS, TOKEN, Plant, running_plant
 from tests.proxy_faults import HtmlPage, Refuse
+from tests.proxy_limits import Hang
 
 pytestmark = pytest.mark.long
+LOADS = 5
 SPEND = "INSERT INTO trueup_spend VALUES ('town', (clock_timestamp() AT TIME ZONE 'UTC')::date, 'elsewhere', 'eth_call', 1, %s)"
 
 
@@ -40,9 +44,9 @@ def all_true(screens: list[Shown]) -> None:
         shown.says("✓ All true", timeout=40_000)
 
 
-def tells(screens: list[Shown], *words: str) -> None:
+def tells(screens: list[Shown], *words: str, timeout: float = 20_000) -> None:
     for shown in screens:
-        shown.says(*words)
+        shown.says(*words, timeout=timeout)
 
 
 def test_one_endpoint_of_two(plant: Plant, screens: list[Shown]) -> None:
@@ -56,6 +60,13 @@ def test_one_endpoint_of_two(plant: Plant, screens: list[Shown]) -> None:
 def test_every_endpoint(plant: Plant, screens: list[Shown]) -> None:
     with plant.proxies.fault(*((proxy, HtmlPage(status=503)) for proxy in plant.proxies.all)):
         tells(screens, "broken", "chain town has no healthy endpoint: ", *(f"{proxy.http}: " for proxy in plant.proxies.all), "503")
+    all_true(screens)
+
+
+def test_a_node_that_hangs(plant: Plant, screens: list[Shown]) -> None:
+    first, _ = plant.proxies.all
+    with plant.proxies.fault((first, Hang())):
+        tells(screens, "endpoint", first.http, "is down, others carry on: ", "no answer within", timeout=60_000)
     all_true(screens)
 
 
@@ -99,9 +110,21 @@ def test_a_row(plant: Plant, screens: list[Shown]) -> None:
     all_true(screens)
 
 
+def test_a_row_that_is_wrong(plant: Plant, screens: list[Shown]) -> None:
+    with plant.other_config(("interval_secs = 0.5", "interval_secs = 3600"), (EXTRA, f"{EXTRA}\n[audit]\nrows_a_minute = 60_000")):
+        all_true(screens)
+        plant.touch()  # there are rows also where this test runs alone
+        wallet = plant.spoil_until_it_is_mended()
+        tells(screens, "the audit of asset TOWN found ", " wrong row", " mended, the last at ")
+        assert plant.world.query("SELECT DISTINCT outcome FROM trueup_audit WHERE wallet = %s", wallet)
+    all_true(screens)
+
+
 def test_the_budget(plant: Plant, screens: list[Shown]) -> None:
     plant.world.query(SPEND, CAP)
     tells(screens, "broken", "the sweeps of chain town stand still, the month's budget is spent: ", f"of {CAP:,} units")
+    (budget,) = plant.status()["budgets"]
+    assert budget["month_units_by_end"] >= budget["month_units"] >= CAP
     plant.world.query("DELETE FROM trueup_spend WHERE actor = 'elsewhere'")
     all_true(screens)
 
@@ -121,21 +144,38 @@ def many_rows(plant: Plant, rows: int) -> Iterator[None]:
         " FROM generate_series(1, %s) n",
         rows,
     )
-    yield
-    plant.world.query("DELETE FROM eth_wallet_balances WHERE wallet < '0x' || lpad(to_hex(%s + 1), 40, '0')", rows)
+    try:
+        yield
+    finally:
+        plant.world.query("DELETE FROM eth_wallet_balances WHERE wallet < '0x' || lpad(to_hex(%s + 1), 40, '0')", rows)
 
 
 @pytest.mark.timeout(180)
 def test_first_figures_are_there_within_a_second_with_a_million_rows(plant: Plant, screens: list[Shown], open_page: Open) -> None:
+    few = median(first_figures_ms(open_page(plant.url)) for _ in range(LOADS))
     with many_rows(plant, 1_000_000):
         screens[0].until("() => parseInt(document.querySelector('#verdict-sum').innerText.replaceAll(',', '')) > 900000")
-        took: list[float] = []
-        while len(took) < 10 and min(took, default=1000) >= 1000:  # others may be busy on this machine
-            shown = open_page(plant.url)
-            shown.until("() => document.body.classList.contains('drawn')")
-            took.append(shown.page.evaluate("performance.getEntriesByName('drawn')[0].startTime"))
-            shown.page.close()
-        assert min(took) < 1000
+        many = median(first_figures_ms(open_page(plant.url)) for _ in range(LOADS))
+    print(f"first figures after {few:.0f} ms with few rows, {many:.0f} ms with a million")
+    assert many < max(1000, 2 * few)  # a machine on which few rows take long as well is busy with something else
+
+
+def first_figures_ms(shown: Shown) -> float:
+    """From the click to the figures of the first event."""
+    shown.until("() => document.body.classList.contains('drawn')")
+    took = shown.page.evaluate("performance.getEntriesByName('drawn')[0].startTime")
+    shown.page.close()
+    return float(took)
+
+
+def test_first_figures_wait_for_no_table(plant: Plant, screens: list[Shown], open_page: Open) -> None:
+    """However busy the machine: whatever asks the rows anything waits for as long as the page is not drawn."""
+    with psycopg.connect(plant.world.database) as conn:
+        conn.execute("LOCK TABLE eth_wallet_balances, eth_indexer_checkpoints, trueup_spend, trueup_set_aside IN ACCESS EXCLUSIVE MODE")
+        shown = open_page(plant.url)
+        shown.until("() => document.body.classList.contains('drawn')")
+        assert "town at block " in shown.text("#verdict-sum")
+    all_true(screens)
 
 
 # The last one: for a minute the page tells of it.

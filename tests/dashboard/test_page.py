@@ -13,7 +13,7 @@ from tests.dashboard.conftest import DESK, PHONE, Open
 from tests.dashboard.stage import TOKEN, Stage, actor
 
 ALL = ["TOWN", "packed", "multicall3", "8 min", "1.14 h", "16.9 h", "A sweep of 1,000,185 rows takes 1.39 h", "0 wrong of 50,000"]
-ALL += ["subscriber:", "3 + 1", "0 + 12", "129 k", "500 k", "21,000,120", "42 ms", "41.2", "388", "400 ms", "99 % within 2.1 s"]
+ALL += ["subscriber:", "3 + 1", "0 + 12", "129 k", "about 167 k", "500 k", "at most 73.8 in a million", "98 %", "21,000,120", "42 ms", "41.2", "388", "400 ms", "99 % within 2.1 s"]
 
 
 def test_it_shows_all_that_the_service_knows(stage: Stage, open_page: Open) -> None:
@@ -60,6 +60,16 @@ def test_it_brings_itself_up_to_date(stage: Stage, open_page: Open) -> None:
     shown.says("Postgres is unreachable: the server is shutting down")
     stage.status["reasons"] = []
     shown.says("All true")
+
+
+def test_the_distance_to_the_head_is_the_one_that_the_service_says(stage: Stage, open_page: Open) -> None:
+    stage.status["chains"].append({**stage.status["chains"][0], "name": "other", "behind": 77})
+    shown = open_page(stage.url)
+    shown.until("() => /behind\\s+77 blocks/.test(document.querySelector('#chains').innerText)")
+    assert re.search(r"blocks behind\s+77\b", shown.text("#figures"))
+    for chain in stage.status["chains"]:
+        chain["behind"] = None
+    shown.until("() => /blocks behind\\s+–/.test(document.querySelector('#figures').innerText)")
 
 
 def test_ages_that_were_measured_a_while_ago_say_so(stage: Stage, open_page: Open) -> None:
@@ -174,8 +184,8 @@ def test_what_is_not_known_yet_breaks_nothing(stage: Stage, open_page: Open, emp
     asset, chain, budget = (stage.status[name][0] for name in ("assets", "chains", "budgets"))
     for of, names in (
         (asset, ["age", "audit", "event_to_row", "set_aside_wallets", "checkpoint_block", "last_tick_at", "last_closed_secs_ago"]),
-        (chain, ["head", "head_at", "closed", "socket", "spend_by_day", "last_push_secs_ago"]),
-        (budget, ["month_units", "month_cap", "month_secs_left", "live_units_a_month", "units_per_sec"]),
+        (chain, ["head", "head_at", "closed", "behind", "socket", "spend_by_day", "last_push_secs_ago"]),
+        (budget, ["month_units", "month_cap", "month_secs_left", "month_units_by_end", "live_units_a_month", "units_per_sec"]),
         (stage.status, ["rates", "warnings"]),
     ):
         for name in names:

@@ -62,7 +62,7 @@ class Report:
     def lines(self) -> list[str]:
         """For people."""
         share = "" if self.share is None else f" ({self.share:.1%})"
-        found, text = rate(self.wrong, self.checked), f"{self.asset}: checked {self.checked} of {self.rows} rows{share}, {self.wrong} are wrong"
+        found, text = rate(self.wrong, self.checked), f"{self.asset}: checked {self.checked} of {self.rows} rows{share}, {self.wrong} wrong"
         if found is not None:
             text += f": {found.per_million:,.0f} in a million, {found.low:,.0f} to {found.high:,.0f} at 95 %"
         reasons = [f"  not checked: {self.uncheckable[why]} {PLAIN[why]}" for why in WHYS if self.uncheckable[why]]

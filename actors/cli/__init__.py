@@ -64,7 +64,7 @@ def parser() -> argparse.ArgumentParser:
     _doctor(_with_config(_command(commands, "doctor", "check config, database, tables and nodes, and measure the nodes; says what mends what is wrong")))
     _sweep(_with_config(_command(commands, "sweep", "one whole pass over the rows now")))
     _backfill(_with_config(_command(commands, "backfill", "find wallets in past logs; resumable")))
-    _verify(_with_config(_command(commands, "verify", "compare rows with the chain at the block that each names; changes nothing")))
+    _verify(_with_config(_command(commands, "verify", "compare rows with the chain at the block that each names; changes nothing; exit 1 where a row is wrong, or no endpoint answered")))
     _status(_command(commands, "status", "the state of the running service"))
     _with_url(_command(commands, "top", "the running service, live in the terminal"))
     _kill(_command(commands, "kill", "kill one actor of a running service ([chaos] must be enabled)"))

@@ -90,7 +90,7 @@ def test_what_verify_says_names_no_key(tmp_path: Path, database_url: str, town: 
     before = world.query("SELECT * FROM eth_wallet_balances ORDER BY wallet")
     assert main(["verify", "-c", str(world.path), "--all"]) == 1
     said = capsys.readouterr()
-    assert "TOWN: checked 3 of 3 rows (100.0%), 1 are wrong: 333,333 in a million" in said.out
+    assert "TOWN: checked 3 of 3 rows (100.0%), 1 wrong: 333,333 in a million" in said.out
     assert f"wrong: {wallets(1)[0]}: the row says 1000000000000000001, the chain says 1000000000000000000 at block" in said.out
     assert "verify TOWN [" in said.err
     assert database_url not in said.out + said.err

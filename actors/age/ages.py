@@ -32,7 +32,7 @@ def _middle(bucket: int) -> float:
 @dataclass(frozen=True, slots=True)
 class Ages:
     """`counts` of rows by bucket, youngest first, of a sample or of all; `rows` of the whole table, less its `placeholders` of 1970, which
-    have no age. `max_secs` is exact, whatever the rest. None, and no counts: Postgres took too long over it.
+    have no age. `max_secs` is exact, whatever the rest. None, or no counts: there are no rows, or Postgres took too long over it.
     """
 
     counts: tuple[tuple[int, int], ...] = ()
@@ -49,6 +49,12 @@ class Ages:
             if left <= 0:
                 return self._age(bucket)
         return None
+
+    @property
+    def oldest_secs(self) -> float | None:
+        """The oldest row's age, exactly where that is known, else to one percent and of the rows that were counted."""
+        oldest = max((bucket for bucket, rows in self.counts if rows), default=None)
+        return self.max_secs if self.max_secs is not None or oldest is None else _middle(oldest)
 
     def _age(self, bucket: int) -> float:
         return _middle(bucket) if self.max_secs is None else min(_middle(bucket), self.max_secs)

@@ -8,6 +8,7 @@ a change of the clocks ages no row by an hour. Rows of the hour that comes twice
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -25,9 +26,10 @@ T = TypeVar("T")
 PAGES = 2000  # 16 MB: about 130,000 rows
 STATEMENT_MS = 2000
 COUNTED_PLACEHOLDERS = 10_000
-MOST_OTHERS = 1000  # rows that hold no wallet, and that nobody sweeps
-PLACEHOLDER = -1
-FIRST_AGE = sql.SQL("timestamp '1970-01-02'")
+FIRST_PAGE = 1000
+PLACEHOLDER, NO_WALLET = -1, -2  # the latter nobody sweeps
+FIRST_MOMENT = "1970-01-02"
+FIRST_AGE = sql.SQL("timestamp {}").format(sql.Literal(FIRST_MOMENT))
 AGE = sql.SQL("date_part('epoch', now() - ({})::timestamptz)").format(SAFE_TIME)
 # A row that is set aside is passed over by the sweep, and shown as that.
 SWEPT = sql.SQL("not exists (select from trueup_set_aside s where s.table_name = %(name)s and s.row_key = h.wallet)")
@@ -60,9 +62,8 @@ def measure(conn: Conn, asset: AssetConfig, pages: int = PAGES) -> Ages | None:
     """The ages of the rows that a sweep takes. Each statement has two seconds: what takes longer is left out, and None; None where that is
     all of it.
     """
-    values = {"name": asset.table}
-    oldest = _within_time(conn, lambda: _oldest(conn, asset, values))
-    counted = _within_time(conn, lambda: _count(conn, asset, values, pages))
+    oldest = _within_time(conn, lambda: _oldest(conn, asset))
+    counted = _within_time(conn, lambda: _count(conn, asset, pages))
     if counted is None:
         return None if oldest is None else Ages(max_secs=oldest)
     return Ages(*counted[:3], max_secs=oldest, sampled=counted[3])
@@ -78,27 +79,47 @@ def _within_time(conn: Conn, ask: Callable[[], T]) -> T | None:
         return None
 
 
-def _oldest(conn: Conn, asset: AssetConfig, values: dict[str, str]) -> float | None:
+def _oldest(conn: Conn, asset: AssetConfig) -> float | None:
+    """None where there is none, and where rows that hold no wallet take up the time: the pages of the oldest rows double, so that a
+    million of them, of one `updated_at` even, are passed in some ten.
+    """
+    ends, most, since, passing = time.monotonic() + STATEMENT_MS / 1000, FIRST_PAGE, FIRST_MOMENT, 0
+    while time.monotonic() < ends:
+        age, rows, last, ties = _page(conn, asset, most, since, passing)
+        if age is not None or rows < most:
+            return age
+        passing = ties + (passing if last == since else 0)
+        most, since = 2 * most, last
+    return None
+
+
+def _page(conn: Conn, asset: AssetConfig, most: int, since: str, passing: int) -> tuple[float | None, int, str, int]:
+    """Of so many rows from `since` on, less so many of that very time: the oldest wallet's age, their count, the newest `updated_at` as
+    text (Python has no infinity), and how many have it.
+    """
     # What is no wallet is sifted out afterwards: without statistics Postgres would take that for so rare that it sorted the whole table.
     query = sql.SQL(
         """
-        select greatest(0, {age}) from (
-            select h.wallet, h.updated_at from {table} h where h.updated_at >= {first} and {swept} order by h.updated_at limit {most}) h
-        where {valid} order by h.updated_at limit 1
+        with o as materialized (
+            select h.wallet, h.updated_at from {table} h where h.updated_at >= %(since)s::timestamp and {swept}
+            order by h.updated_at limit {most} offset {passing})
+        select (select greatest(0, {age}) from o h where {valid} order by h.updated_at limit 1), count(*), max(o.updated_at)::text,
+            count(*) filter (where o.updated_at = (select max(updated_at) from o)) from o
         """
     ).format(
         age=AGE,
         table=table(asset.table),
-        first=FIRST_AGE,
         swept=SWEPT,
-        most=sql.Literal(MOST_OTHERS),
+        most=sql.Literal(most),
+        passing=sql.Literal(passing),
         valid=is_wallet(sql.SQL("h.wallet")),
     )
-    row = conn.execute(query, values).fetchone()
-    return None if row is None else float(row[0])
+    row = conn.execute(query, {"name": asset.table, "since": since}).fetchone()
+    assert row is not None  # an aggregate's
+    return row[0] if row[0] is None else float(row[0]), int(row[1]), str(row[2]), int(row[3])
 
 
-def _count(conn: Conn, asset: AssetConfig, values: dict[str, str], pages: int) -> tuple[tuple[tuple[int, int], ...], int, int, bool]:
+def _count(conn: Conn, asset: AssetConfig, pages: int) -> tuple[tuple[tuple[int, int], ...], int, int, bool]:
     """Counts by bucket, rows with an age, placeholders, and whether that is from a sample."""
     found = conn.execute(SIZE, [table(asset.table).as_string(conn)]).fetchone()
     size = _Size(*found) if found else _Size(0, 0, 0)
@@ -107,27 +128,30 @@ def _count(conn: Conn, asset: AssetConfig, values: dict[str, str], pages: int) -
     sample = sql.SQL("" if share == 1 else "tablesample system ({})").format(sql.Literal(100 * share))
     query = sql.SQL(
         """
-        select case when h.updated_at < {first} then {placeholder}
+        select case when not {valid} then {no_wallet} when h.updated_at < {first} then {placeholder}
             else floor({step} * ln(greatest(1, {age})))::int end as bucket, count(*)
         from {table} h {sample} where {swept} group by 1 order by 1
         """
     ).format(
         first=FIRST_AGE,
         placeholder=sql.Literal(PLACEHOLDER),
+        no_wallet=sql.Literal(NO_WALLET),
+        valid=is_wallet(sql.SQL("h.wallet")),
         step=sql.Literal(BUCKETS_AN_E_FOLD),
         age=AGE,
         table=table(asset.table),
         sample=sample,
         swept=SWEPT,
     )
-    counts = {int(bucket): int(rows) for bucket, rows in conn.execute(query, values)}
-    placeholders, with_age = counts.pop(PLACEHOLDER, 0), sum(counts.values())
+    counts = {int(bucket): int(rows) for bucket, rows in conn.execute(query, {"name": asset.table})}
+    others, placeholders, with_age = counts.pop(NO_WALLET, 0), counts.pop(PLACEHOLDER, 0), sum(counts.values())
     ordered = tuple(counts.items())
     if share == 1:
         return ordered, with_age, placeholders, False
-    all_rows, known = size.rows(placeholders + with_age, share), _few_placeholders(conn, asset)
+    wallets = placeholders + with_age
+    all_rows, known = size.rows(others + wallets, share) * wallets / max(1, others + wallets), _few_placeholders(conn, asset)
     if known is None:
-        known = round(all_rows * placeholders / max(1, placeholders + with_age))
+        known = round(all_rows * placeholders / max(1, wallets))
     return ordered, max(0, round(all_rows) - known), known, True
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -56,3 +57,11 @@ def test_the_status_has_the_agreed_shape() -> None:
     shown = Ages(((bucket_of(100), 4),), 4_000_000, 7, 101.0, True).shown(AT)
     assert list(shown) == ["rows", "sampled", "p50_secs", "p90_secs", "p99_secs", "max_secs", "placeholders", "at", "histogram"]
     assert (shown["rows"], shown["sampled"], shown["placeholders"], shown["at"]) == (4_000_000, True, 7, "2026-01-02T03:04:05.000Z")
+
+
+@given(seconds)
+def test_where_the_maximum_is_not_known_the_oldest_row_that_was_counted_stands_for_it(ages: list[float]) -> None:
+    found = ages_of(ages)
+    assert found.oldest_secs == max(ages)
+    assert replace(found, max_secs=None).oldest_secs == pytest.approx(max(ages), rel=0.0101)
+    assert Ages(((0, 0),)).oldest_secs is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import psycopg
 import pytest
@@ -59,6 +60,40 @@ def test_what_is_set_aside_or_holds_no_wallet_is_never_the_oldest(store: Store) 
         [store.asset.table, key(1)],
     )
     assert measure(store.conn, store.asset).max_secs == pytest.approx(60, abs=5)
+
+
+STRANGERS = """
+insert into eth_wallet_balances (wallet, updated_at)
+select '0xABC' || lpad(i::text, 37, '0'), now()::timestamp - make_interval(secs => {}) from generate_series(1, {}) i
+"""
+
+
+@pytest.mark.parametrize("age", ["90000 - i", "90000", "90000 - i / 700 * 600"])
+def test_the_oldest_wallet_is_found_behind_many_rows_that_hold_none(store: Store, age: str) -> None:
+    store.conn.execute(STRANGERS.format(age, 5000).encode())
+    put(store, 9000, 60)
+    found = measure(store.conn, store.asset)
+    assert found.max_secs == pytest.approx(9000, abs=5)
+    assert (found.rows, sum(rows for _, rows in found.counts)) == (2, 2)
+
+
+def test_where_such_rows_take_up_the_time_the_counts_of_wallets_tell_the_oldest(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ages, "time", SimpleNamespace(monotonic=iter((0.0, 1.0, 3.0)).__next__))
+    store.conn.execute(STRANGERS.format("90000", 5000).encode())
+    put(store, 9000, 60)
+    found = measure(store.conn, store.asset)
+    assert found.max_secs is None
+    assert found.oldest_secs == pytest.approx(9000, rel=0.02)
+
+
+def test_a_sample_counts_no_row_that_holds_no_wallet(store: Store) -> None:
+    store.conn.execute(STRANGERS.format("90000", 10_000).encode())
+    store.conn.execute("insert into eth_wallet_balances (wallet) select '0x' || lpad(to_hex(i), 40, '0') from generate_series(1, 10000) i")
+    store.conn.execute("analyze eth_wallet_balances")
+    found = measure(store.conn, store.asset, pages=100)
+    assert found.sampled
+    assert found.rows == pytest.approx(10_000, rel=0.5)  # those of one page are all of one kind
+    assert found.quantile(1) == pytest.approx(0, abs=60)
 
 
 @pytest.mark.parametrize("stored", ["infinity", "9999-12-31", "2200-01-01"])

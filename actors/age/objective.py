@@ -124,7 +124,7 @@ class Objective:
         # A bucket is one percent wide.
         share = 1 - ages.older_than(1.01 * (now - self._began)) / ages.rows if ages.rows else None
         coming = self._peak(now, ages, forecast, swept, up)
-        oldest = ages.max_secs or 0.0
+        oldest = ages.oldest_secs or 0.0
         counted = min(oldest, up)
         unreachable = self._unreachable.for_secs(now, forecast.get("meets_target") is False)
         late_for = self._late.for_secs(now, coming is not None and coming > target and counted >= WATCHED_FROM * target)
@@ -134,11 +134,13 @@ class Objective:
         return Verdict(target, state, self._words(why, oldest, coming, forecast, share), coming, share)
 
     def _up(self, now: float, ages: Ages, forecast: Mapping[str, Any]) -> float:
-        """What an age counts as at most: the time since the start, where the table was too old by then for any sweep at its pace."""
-        if self._was_behind is None:
+        """What an age counts as at most: the time since the start, where the table was too old by then for any sweep at its pace. So it
+        does too until that can be told: while a measurement counted no rows, or the forecast is one of no rows, any table looks alike.
+        """
+        if self._was_behind is None and ages.rows and ages.counts and forecast.get("rows"):
             rows, every = float(forecast.get("tick_rows") or 0), float(forecast.get("tick_every_secs") or 0.0)
             self._was_behind = peak(ages, rows / every if every else 0.0, int(rows), math.inf) > self._target
-        return now - self._began if self._was_behind else math.inf
+        return math.inf if self._was_behind is False else now - self._began
 
     def _peak(self, now: float, ages: Ages, forecast: Mapping[str, Any], swept: int | None, up: float) -> float | None:
         """The worst that any of the rates makes of it."""

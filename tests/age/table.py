@@ -15,7 +15,7 @@ EVERY_SECS = 20
 
 class Table:
     """Rows by when they were read, oldest first. `speed`: the share of a tick that is really read, by the time; `sweeps`: whether it is
-    this process.
+    this process; `measured`: what a measurement makes of the ages; `uncounted`: the forecast is one of no rows.
     """
 
     def __init__(self, rows: int, oldest_secs: float = 0.0, placeholders: int = 0, sweeps: bool = True) -> None:
@@ -24,6 +24,8 @@ class Table:
         self.placeholders, self.sweeps, self.swept = placeholders, sweeps, 0
         self.speed: Callable[[float], float] = lambda now: 1.0
         self.meets_target: bool | None = True
+        self.uncounted = False
+        self.measured: Callable[[Ages], Ages] = lambda ages: ages
         self._objective = Objective(TARGET, 0.0)
 
     @property
@@ -62,7 +64,10 @@ class Table:
                 self._due += self.pace.interval_secs
             ages, paced = self._ages(), self.pace
             plan = {"tick_rows": paced.rows, "tick_every_secs": paced.interval_secs, "secs": 7000.0, "meets_target": self.meets_target}
-            costs = {"needs_units_per_sec": 2, "needs_units_per_month": 5_000_000}
-            verdict = self._objective.judge(self.now, ages, {**plan, **costs}, self.swept if self.sweeps else None)
+            if self.uncounted:  # as it is shown until the table is counted
+                unplanned = pace(0, TARGET, 30, 50)
+                plan |= {"tick_rows": unplanned.rows, "tick_every_secs": unplanned.interval_secs}
+            costs = {"rows": 0 if self.uncounted else self.read.total(), "needs_units_per_sec": 2, "needs_units_per_month": 5_000_000}
+            verdict = self._objective.judge(self.now, self.measured(ages), {**plan, **costs}, self.swept if self.sweeps else None)
             yield self.now, ages.max_secs or 0.0, verdict
             self.now += EVERY_SECS

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 
+from actors.age.ages import Ages
 from actors.age.objective import Verdict
 from tests.age.table import TARGET, Table
 
@@ -128,3 +130,37 @@ def test_a_copy_that_does_not_sweep_says_only_what_it_sees() -> None:
     found = list(table.verdicts(3 * TARGET))
     assert {verdict.state for _, _, verdict in found} == {"met", "late", "missed"}
     assert all(verdict.at_risk is (oldest >= 0.95 * TARGET) for _, oldest, verdict in found)
+
+
+def test_rows_whose_maximum_cannot_be_measured_are_no_younger_for_it() -> None:
+    table = Table(700)
+    table.measured = lambda ages: replace(ages, max_secs=None)
+    table.speed = lambda now: 1.0 if now < STUCK_FROM else 0.0
+    found = list(table.verdicts(3 * TARGET))
+    assert list(dict.fromkeys(verdict.state for _, _, verdict in found)) == ["met", "late", "missed"]
+    assert all(verdict.state == "missed" for _, oldest, verdict in found if oldest > 1.01 * TARGET)
+
+
+@pytest.mark.parametrize("first", [Ages(), Ages(max_secs=10 * TARGET)])
+def test_a_table_that_is_old_at_the_start_is_behind_also_where_its_first_measurement_counts_nothing(first: Ages) -> None:
+    table = Table(700, oldest_secs=10 * TARGET)
+    table.measured = lambda ages: first if table.now < 200 else ages
+    assert set(states(table, 3 * TARGET)) <= {"behind", "met"}
+
+
+@pytest.mark.parametrize("speed", [0.0, 0.5])
+def test_a_forecast_of_no_rows_makes_no_table_behind(speed: float) -> None:
+    table = Table(20_000, oldest_secs=0.85 * TARGET)
+    table.speed, table.uncounted = lambda now: speed, True
+    list(table.verdicts(100))
+    table.uncounted = False
+    # The oldest of a table that is not behind count as what they are, which is sooner than the time since the start.
+    now, oldest, verdict = first_at_risk(table, TARGET)
+    assert (verdict.state, oldest < TARGET) == ("late", True)
+    assert now < 0.5 * TARGET
+
+
+def test_what_can_never_be_counted_is_missed_a_whole_target_after_the_start() -> None:
+    table = Table(700, oldest_secs=10 * TARGET, sweeps=False)
+    table.speed, table.uncounted = lambda now: 0.0, True
+    assert list(dict.fromkeys(states(table, 1.5 * TARGET))) == ["behind", "late", "missed"]

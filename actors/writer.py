@@ -152,9 +152,6 @@ class Writer:
             for number in touch.errands:
                 if (key, number) not in refused:
                     self._book.finish(number, key, key in result.updated)
-        hinted = Counter((t.asset, t.need) for t in touches if not t.errands and t.live and t.need and key_of(t) in result.updated)
-        for (asset, block), wallets in hinted.items():
-            self._chain_of[asset].reached_rows(asset, {block: wallets})
         for number in result.moved:
             self._book.end(number)
         for number in result.dropped:
@@ -162,6 +159,10 @@ class Writer:
             self._book.drop(number)
         for asset, count in Counter(asset for asset, _ in result.updated).items():
             self._chain_of[asset].metrics.rows_written.labels(asset).inc(count)
+        # Last: a measurement that fails must not keep a closing open whose rows and checkpoint are written.
+        hinted = Counter((t.asset, t.need) for t in touches if not t.errands and t.live and t.need and key_of(t) in result.updated)
+        for (asset, block), wallets in hinted.items():
+            self._chain_of[asset].reached_rows(asset, {block: wallets})
 
     def _again(self, touch: Touch) -> Touch:
         """A refused touch as it is read again. The event of one that nobody waits for may be orphaned: a closing finds it, or not."""

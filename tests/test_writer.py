@@ -7,9 +7,11 @@ from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 import trio
 import trio.testing
 
+from actors.batch import key_of
 from actors.errand import ErrandBook
 from actors.mailbox import Mailbox
 from actors.messages import Covered, Marks, Move, Outcome, Reading, Repair, Settle, Touch, WriteBatch, WriteResult
@@ -75,3 +77,19 @@ async def test_a_reading_that_waited_for_postgres_is_as_old_as_it_is(autojump_cl
     mailbox.close()
     await Writer(mailbox, [], {True: store, False: store}, {}, ErrandBook(), Metrics()).run(task_status=trio.TASK_STATUS_IGNORED)
     assert ages == [600.0]
+
+
+async def test_a_latency_that_cannot_be_measured_keeps_no_closing_open() -> None:
+    def fails(asset: str, events: object) -> None:
+        raise OverflowError("int too large to convert to float")
+
+    metrics = Metrics()
+    ports: Any = SimpleNamespace(assets={"T": None}, catch_up=lambda branch: None, reached_rows=fails, metrics=metrics)
+    book = ErrandBook()
+    closing = book.register("closing", "c", "T", [A], MOVE)
+    writer = Writer(Mailbox("readings", 1), [], {True: ports, False: ports}, {"c": ports}, book, metrics)
+    hint = replace(B, event_block=None)
+    with pytest.raises(OverflowError):
+        writer._settle(WriteResult(moved=(closing.id,), updated=frozenset({key_of(hint)})), [hint])
+    assert closing.done.is_set()
+    assert not book.is_open(closing.id)

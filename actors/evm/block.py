@@ -9,6 +9,7 @@ from typing import Any
 from actors.errors import BadAnswer
 
 NO_MIX = "0x" + "00" * 32
+ENDS = 2**63  # what a bigint holds; a larger number is no float either, and would end whoever reckons with it
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +39,10 @@ class Header:
             )
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise BadAnswer(f"not a block header: {error!r:.200}") from error
-        if header.number < 0 or {len(header.hash), len(header.parent), len(header.prevrandao)} != {32}:
-            raise BadAnswer("not a block header: a hash is not 32 bytes long, or the number is negative")
+        if {len(header.hash), len(header.parent), len(header.prevrandao)} != {32}:
+            raise BadAnswer("not a block header: a hash is not 32 bytes long")
+        if not (0 <= header.number < ENDS and 0 <= header.timestamp < ENDS):
+            raise BadAnswer("not a block header: the number or the timestamp is negative, or has more than 63 bits")
         return header
 
 

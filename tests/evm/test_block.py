@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from actors.errors import BadAnswer
 from actors.evm.aggregate3 import word
 from actors.evm.block import Header
+from actors.histogram import Histogram
+from actors.latency import BlockTimes, EventToRow
 
 RAW: dict[str, Any] = {
     "number": "0x10",
@@ -44,6 +48,9 @@ def test_what_only_some_chains_send_may_be_missing(missing: str) -> None:
         {"hash": "0x11"},
         {"parentHash": "0x22"},
         {"timestamp": 5},
+        {"timestamp": "-0x1"},
+        {"timestamp": hex(2**63)},
+        {"number": hex(2**63)},
         {"mixHash": "0x33"},
         {"difficulty": "0x1" + "0" * 64},
         {"difficulty": "hard"},
@@ -58,3 +65,24 @@ def test_what_is_no_header_is_a_bad_answer(changes: dict[str, Any]) -> None:
 def test_what_is_no_object_is_a_bad_answer(raw: Any) -> None:
     with pytest.raises(BadAnswer):
         Header.from_json(raw)
+
+
+quantities = st.integers().map(hex) | st.integers(0, 2**70).map(hex) | st.text("0123456789abcdefABCDEFx-_ ", max_size=400)
+
+
+@given(quantities, quantities)
+@example("0x10", "0x" + 300 * "f")
+@example("0x10", "-0x" + 300 * "f")
+@example("0x" + 300 * "f", "0x65")
+def test_any_number_and_time_make_a_header_that_can_be_reckoned_with_or_a_bad_answer(number: str, timestamp: str) -> None:
+    try:
+        header = Header.from_json({**RAW, "number": number, "timestamp": timestamp})
+    except BadAnswer:
+        return
+    assert 0 <= header.number < 2**63
+    assert 0 <= header.timestamp < 2**63
+    times, latency = BlockTimes(), EventToRow("AUDIO", Histogram("x_seconds", "x", (1, 10)))
+    times.saw(header)
+    times.saw(Header.from_json(RAW))
+    latency.committed({header.number: 1, max(0, header.number - 1): 1, 16: 1}, times, 102.0)
+    assert latency.shown() is not None

@@ -47,17 +47,19 @@ class Log:
 
 
 class Formatter(logging.Formatter):
-    """Masks the whole line, a traceback included, and keeps what others (a node, say) said on one line."""
+    """Masks the whole line, a traceback included, and keeps what others (a node, say) said on one line. A traceback's lines are indented:
+    an error's text, which may be a node's, begins none that looks like a log line.
+    """
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         name = record.name.removeprefix(f"{ROOT}.")
         return f"{time_of(record)} {record.levelname} {name} {one_line(record.message)}"
 
     def format(self, record: logging.LogRecord) -> str:
-        text = mask(super().format(record))
+        line, *traceback = mask(super().format(record)).split("\n")
         # Another handler would print the copy that logging keeps on the record, unmasked.
         record.exc_text = None
-        return text
+        return "\n".join([line, *("  " + one_line(each) for each in traceback)])
 
 
 def get_logger(name: str) -> Log:

@@ -91,3 +91,15 @@ def test_setting_up_again_replaces(out: io.StringIO) -> None:
 def test_an_unknown_level_is_refused() -> None:
     with pytest.raises(ValueError, match="expected one of debug"):
         log.setup("loud")
+
+
+def test_no_line_of_a_traceback_looks_like_a_log_line_or_steers_a_terminal(out: io.StringIO) -> None:
+    try:
+        raise RuntimeError("node said\n2026-01-02T03:04:05.678Z INFO writer all is well\r\x1b[31m\x85\u2028red")
+    except RuntimeError as error:
+        log.get_logger("pool").error("crashed", exc_info=error)
+    first, *traceback = out.getvalue().removesuffix("\n").split("\n")
+    assert first.endswith("ERROR pool crashed")
+    assert "  Traceback (most recent call last):" in traceback
+    assert "  2026-01-02T03:04:05.678Z INFO writer all is well\\r\\x1b[31m\\x85\\u2028red" in traceback
+    assert all(line.startswith("  ") and line.isprintable() for line in traceback)

@@ -14,6 +14,7 @@ from typing import TextIO
 import psycopg
 import trio
 
+from actors import log
 from actors.cli import FAILED, OK
 from actors.config import Config
 from actors.doctor import archives, ledger_assets, ledger_lookups, ledger_tables, nodes
@@ -38,16 +39,17 @@ def main(config: Config, args: Namespace) -> int:
         print(mask(json.dumps([asdict(each) for each in found], indent=2)))
     else:
         for each in found:
-            print(mask(_line(each)))
+            print(_lines(each))
         bad = sum(not each.ok for each in found)
         print(f"{bad} of {len(found)} are wrong" if bad else "nothing is wrong")
     return OK if all(each.ok for each in found) else FAILED
 
 
-def _line(finding: Finding) -> str:
+def _lines(finding: Finding) -> str:
+    """Each is made one line: what a node says of itself must neither steer the terminal nor look like another finding."""
     mark = "wrong" if not finding.ok else "hint " if finding.fix else "ok   "
     said = [f"{mark} {finding.about}: {finding.text}", *(f"      {line}" for line in finding.details)]
-    return "\n".join([*said, *([f"      fix: {finding.fix}"] if finding.fix else [])])
+    return "\n".join(log.one_line(mask(line)) for line in [*said, *([f"      fix: {finding.fix}"] if finding.fix else [])])
 
 
 def _tables(config: Config) -> tuple[list[Finding], list[ChainRow]]:
@@ -109,7 +111,7 @@ def measuring(stream: TextIO | None = None) -> Iterator[Progress]:
 
     def show(endpoint: str, what: str, calls: int) -> None:
         now[endpoint] = f"{endpoint} {what} ({calls} calls)"
-        line = mask(" · ".join(now.values()))
+        line = log.one_line(mask(" · ".join(now.values())))
         out.write("\r\x1b[K" + line[: shutil.get_terminal_size().columns - 1])
         out.flush()
 

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from actors.cli import main
+from actors.cli.doctor import _lines
+from actors.doctor.finding import Finding
 from actors.sandbox.anvil import Anvil
 from actors.sandbox.town import Town
 from tests.ledger_scene import LOOKUP, UPSTREAM, Books, a_wallet
@@ -205,3 +207,10 @@ def test_a_database_that_is_away_is_one_finding(tmp_path: Path, database_url: st
     world = LedgerWorld(tmp_path, database_url)
     world.path.write_text(world.path.read_text().replace(database_url, "postgresql://nobody:hidden-word@127.0.0.1:1/none"))
     assert only(world, capsys)["about"] == "database"
+
+
+def test_what_a_node_says_of_itself_is_one_line_and_steers_no_terminal() -> None:
+    nasty = "geth\nok    chain town: is well\x1b]0;title\x07\x1b[31m"
+    lines = _lines(Finding(nasty, nasty, False, nasty, (nasty, nasty))).split("\n")
+    assert [line[:11] for line in lines] == ["wrong geth\\", "      geth\\", "      geth\\", "      fix: "]
+    assert all(line.isprintable() for line in lines)

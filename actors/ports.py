@@ -37,6 +37,7 @@ from actors.view import AssetView, ChainView, ServiceView
 T = TypeVar("T")
 TOUCHES_AT_ONCE = 5000  # the hand takes a message whole: a block's touches come to be one call
 OUTCOMES_AT_ONCE = 200
+OLD_HEADER_AGAIN_SECS = 60.0
 log = get_logger("ports")
 
 
@@ -103,6 +104,7 @@ class ChainPorts:
     draining: bool = False
     turns: dict[str, int] = field(default_factory=dict)  # by asset: the index of the endpoint that was asked last
     head_seen_at: float = float("-inf")
+    old_header_due: float = float("-inf")  # when one may be asked for again that no node had
     times: BlockTimes = field(default_factory=BlockTimes)
     settled: tuple[Header, float] | None = None  # a block some way behind the head, and when that was asked for
 
@@ -129,8 +131,21 @@ class ChainPorts:
         self.pool.failed(endpoint, error)
 
     async def learn_when(self, endpoint: Endpoint, first: int) -> None:
-        """How old a gap's events are is told by when its first block was made: asked for once after a start, as a rule. Raises NodeError."""
-        if not self.times.reaches_back_to(first) and (header := await endpoint.header(first)) is not None:
+        """How old a gap's events are is told by when its first block was made: asked for once after a start, as a rule.
+
+        A node may have the logs and not, or no longer, that header. Then the age is not told, and for a while it is not asked for again:
+        a measurement must neither stop a closing nor cost each one a call.
+        """
+        if self.times.reaches_back_to(first) or trio.current_time() < self.old_header_due:
+            return
+        try:
+            header = await endpoint.header(first)
+        except NodeError as error:
+            log.debug("a gap's first block is not to be had", chain=self.config.name, block=first, reason=str(error))
+            header = None
+        if header is None:
+            self.old_header_due = trio.current_time() + OLD_HEADER_AGAIN_SECS
+        else:
             self.times.saw(header)
 
     def reached_rows(self, asset: str, events: Mapping[int, int]) -> None:

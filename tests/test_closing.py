@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 import trio
+import trio.testing
 
 from actors.closing import Closer
+from actors.errors import NodeError, Permanent, Transient
 from actors.evm.block import Header
 from actors.messages import Marks
+from actors.ports import ChainPorts
 from actors.pushes import PushWatch
 
 TARGET = Header(1000, b"\x01" * 32, bytes(32), 0, bytes(32))
@@ -53,3 +58,36 @@ def test_marks_step_with_what_was_closed() -> None:
             steps[whole].append((after.last_block, after.confirmed))
     assert steps == {True: [(10, 5), (10, 10), (15, 10)], False: [(10, 3), (10, 3), (15, 3)]}
     assert (Marks(10, 3).first_unconfirmed, Marks(10, None).first_unconfirmed) == (4, 10)
+
+
+class Forgetful:
+    """A node that has logs and not, or no longer, the headers of old blocks."""
+
+    def __init__(self, says: Header | NodeError | None) -> None:
+        self.says, self.asked = says, 0
+
+    async def header(self, number: int) -> Header | None:
+        await trio.lowlevel.checkpoint()
+        self.asked += 1
+        if isinstance(self.says, NodeError):
+            raise self.says
+        return self.says
+
+
+@pytest.mark.parametrize("says", [None, Permanent("header not found"), Transient("timed out")])
+async def test_an_old_header_that_is_not_to_be_had_stops_no_closing_and_costs_a_call_a_minute(
+    autojump_clock: trio.testing.MockClock, says: NodeError | None
+) -> None:
+    unused: Any = None
+    config: Any = SimpleNamespace(name="c")
+    ports = ChainPorts(config, {}, *[unused] * 14)
+    endpoint: Any = Forgetful(says)
+    for first in range(10):  # of closings within a second
+        await ports.learn_when(endpoint, first)
+    assert endpoint.asked == 1
+    await trio.sleep(61)
+    endpoint.says = replace(TARGET, number=5)
+    for _ in range(10):
+        await ports.learn_when(endpoint, 5)
+    assert endpoint.asked == 2
+    assert ports.times.reaches_back_to(5)

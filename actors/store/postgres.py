@@ -37,8 +37,9 @@ DOWN = (
 LIMIT_EXCEEDED_CLASS = "54"
 # A frozen server keeps no timeout of its own.
 UNIT_SECS = 75.0
-# By SET and not as start-up parameters, which poolers refuse.
+# By SET and not as start-up parameters, which poolers refuse. The operator's date style is for people: times are read as ISO texts.
 SESSION = """
+set datestyle = 'ISO';
 set statement_timeout = '60s';
 set idle_in_transaction_session_timeout = '10s';
 set client_min_messages = 'warning'

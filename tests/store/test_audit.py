@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from datetime import datetime
 from random import Random
 
 import pytest
 
 from actors.audit.sample import places
 from actors.audit.verdict import Drift, Row
+from actors.auditor import touch_of
 from actors.config.keys import AuditConfig
 from actors.errors import ConfigError
 from actors.messages import Failed, Touch
-from actors.store import audit, chain, schema
+from actors.store import audit, chain, holders, schema
+from actors.store.pages import oldest_page
+from actors.store.postgres import connect
 from tests.store.scene import AUDIO, HASH, Store, config_of, key, reading, wallet
 
 ON = replace(config_of(AUDIO), audit=AuditConfig(60))
@@ -146,3 +150,21 @@ def test_the_newest_evidence_is_kept_and_no_more(on: Store, monkeypatch: pytest.
     for second in range(6):
         audit.record(on.conn, on.asset, [drift(1, f"2026-01-02 03:04:0{second}")])
     assert [str(at)[-1] for (at,) in on.all("select updated_at from trueup_audit order by id")] == ["3", "4", "5"]
+
+
+@pytest.mark.parametrize("style", ["SQL, DMY", "German", "Postgres, MDY"])
+def test_times_are_read_whatever_date_style_the_database_has(store: Store, style: str) -> None:
+    """Such a time came from the row to the mend's `fromisoformat`, and ended the service."""
+    name = store.one("select quote_ident(current_database())")[0]
+    store.conn.execute(f"alter database {name} set datestyle = '{style}'".encode())
+    with connect(store.url) as conn:
+        asset = store.asset
+        conn.execute("insert into eth_wallet_balances (wallet, read_block, updated_at) values (%s, 7, '2026-02-13 03:04:05.678')", [key(1)])
+        (row,) = audit.rows_of(conn, asset, [key(1)]).rows
+        at = datetime(2026, 2, 13, 3, 4, 5, 678000)
+        repair = touch_of("AUDIO", Drift(row, None, None, ("http://a",), 0)).repair
+        assert repair is not None
+        assert repair.was_updated_at == at
+        assert [state.updated_at for state in holders.above(conn, asset, 0, "", 10)] == [at]
+        assert (oldest := oldest_page(conn, asset, 10, None, 0, None)) is not None
+        assert oldest.last == at

@@ -210,6 +210,18 @@ def _cut(conn: Conn) -> None:
         sock.shutdown(socket.SHUT_RDWR)
 
 
+def within_time(conn: Conn, most_ms: int, ask: Callable[[], T]) -> T | None:
+    """What `ask` reads in a transaction whose statements have so long each; None where Postgres would have taken longer. That is no outage,
+    and must not be taken for one.
+    """
+    try:
+        with conn.transaction():
+            conn.execute(f"set local statement_timeout = {int(most_ms)}".encode())
+            return ask()
+    except psycopg.errors.QueryCanceled:
+        return None
+
+
 def is_down(error: psycopg.Error) -> bool:
     """Whether the same unit of work may succeed later."""
     return isinstance(error, DOWN) and not (error.sqlstate or "").startswith(LIMIT_EXCEEDED_CLASS)

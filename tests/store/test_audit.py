@@ -114,15 +114,30 @@ def test_about_so_many_rows_are_drawn_of_a_table_without_pages(store: Store) -> 
     assert 100 < len(audit.bernoulli(store.conn, store.asset, 200).rows) < 300
 
 
+def test_a_table_without_pages_is_read_within_its_time(store: Store) -> None:
+    fill(store, 20)
+    with connect(store.url) as other, other.transaction():
+        other.execute("lock table eth_wallet_balances in access exclusive mode")
+        assert audit.bernoulli_within(store.conn, store.asset, 20, 100) is None
+    found = audit.bernoulli_within(store.conn, store.asset, 20, 2000)
+    assert found is not None
+    assert len(found.rows) == 20
+
+
 def test_a_second_look_says_how_everything_stands(store: Store) -> None:
     store.write(reading(1, 10, 7), reading(2, 20, 8))
     chain.remember(store.conn, "ethereum", [(7, bytes(31) + b"\x02")])
     chain.reorg(store.conn, "ethereum", [], 5, 0)
-    now = audit.look_again(store.conn, store.tracking(f"select '{key(1)}'").asset, [key(1), key(2), key(3)], [7, 9])
+    now = audit.look_again(store.conn, store.tracking(f"select '{key(1)}'").asset, [key(1), key(2), key(3)], [7, 9], [])
     assert sorted(now.rows) == [key(1), key(2)]
     assert now.branch == 1
     assert now.remembered == {7: {"0x" + HASH.hex(), "0x" + bytes(31).hex() + "02"}}
     assert now.notes == {key(1): "", key(2): "not tracked"}
+    assert now.newest == 8
+    store.conn.execute("insert into eth_indexer_checkpoints (name, last_block, confirmed) values ('a', 9, null), ('b', 10, 11), ('c', 99, 99), ('d', null, null)")
+    assert audit.look_again(store.conn, store.asset, [], [], ["a", "b", "d"]).newest == 11
+    store.conn.execute("truncate trueup_blocks")
+    assert audit.look_again(store.conn, store.asset, [], [], []).newest == 0
 
 
 def test_evidence_is_kept_once_until_it_is_concluded(on: Store) -> None:

@@ -2,7 +2,7 @@
 
 What it finds is recorded in `trueup_audit` before it is mended. A mend is an errand like a tick of the sweep: a touch, which is read at a
 block that is not older than the row's, and written by the writer. Then the row is checked once more. One that is wrong still is shown as
-`blocked`: it is looked at in each tick, and not mended again.
+`blocked`: it is looked at in each tick (of very many, some are), and not mended again.
 On crash or kill: open errands are seen through, and recorded rows without an outcome are checked anew.
 """
 
@@ -17,7 +17,7 @@ from random import Random
 import trio
 
 from actors.audit.check import Checker
-from actors.audit.draw import draw
+from actors.audit.draw import Drawing
 from actors.audit.panel import Panel
 from actors.audit.sample import pace_of, places_for, some
 from actors.audit.tally import Tally
@@ -33,16 +33,19 @@ from actors.store import audit
 from actors.store.audit import MENDED
 
 LINES_AT_ONCE = 10
+BLOCKED_LOOKED_AT = 20  # a tick
 SET_ASIDE, BLOCKED, DELETED = "set aside", "blocked", "deleted"
 log = get_logger("audit")
 
 
 class Auditor:
-    """One incarnation. `tally` and `checker` outlive it."""
+    """One incarnation. `tally`, `checker` and `drawing` outlive it."""
 
-    def __init__(self, ports: ChainPorts, asset: AssetConfig, store: Store, rows_a_minute: int, tally: Tally, checker: Checker) -> None:
+    def __init__(
+        self, ports: ChainPorts, asset: AssetConfig, store: Store, rows_a_minute: int, tally: Tally, checker: Checker, drawing: Drawing
+    ) -> None:
         self._ports, self._asset, self._store = ports, asset, store
-        self._pace, self._tally, self._checker = pace_of(rows_a_minute), tally, checker
+        self._pace, self._tally, self._checker, self._drawing = pace_of(rows_a_minute), tally, checker, drawing
         self._rng = Random(random.getrandbits(64))
 
     async def stand_by(self) -> None:
@@ -63,13 +66,17 @@ class Auditor:
         """Draw, check, and mend. Whoever is killed before what is wrong is recorded draws it again some time."""
         rows = self._pace.rows
         share = self._tally.share()
-        drawn = await draw(self._store, self._asset, places_for(rows, 1.0 if share is None else share), rows, self._rng)
+        wanted = places_for(rows, 1.0 if share is None else share)
+        drawn = await self._drawing.draw(self._store, self._asset, wanted, rows, self._rng)
+        self._tally.too_slow = self._drawing.too_slow
+        if drawn is None:
+            return
         gone_to = self._checker.panel.gone_to()
         within = [row for row in drawn.rows if row.read_block is not None and row.read_block > gone_to]
         chosen = some(within, rows, self._rng)
         findings = await self._checker.check(Selected(chosen, drawn.branch))
         self._count(len(drawn.rows), len(chosen), len(drawn.rows) - len(within), findings)
-        await self._mend([drift for drift in findings.drifts if drift.row.wallet not in self._tally.blocked])
+        await self._mend([drift for drift in findings.drifts if self._tally.mends(drift.row.wallet)])
 
     def _count(self, drawn: int, chosen: int, known: int, findings: Findings) -> None:
         self._tally.add(drawn, chosen, known, findings)
@@ -95,7 +102,7 @@ class Auditor:
         are tried now.
         """
         known = set(await self._store.patiently(audit.unmended, self._asset)) if tried is None else tried
-        wallets = known | (set(self._tally.blocked) if tried is None else set())
+        wallets = known | (set(some(list(self._tally.blocked), BLOCKED_LOOKED_AT, self._rng)) if tried is None else set())
         if not wallets:
             return
         selected = await self._store.patiently(audit.rows_of, self._asset, sorted(wallets))
@@ -137,13 +144,14 @@ def outcomes_of(wallets: set[str], selected: Selected, findings: Findings, tried
 
 def touch_of(asset: str, drift: Drift) -> Touch:
     """What mends a row: a reading that is not older than it. One that names a block that never was is the one case in which its `read_block`
-    goes back outside of a reorg: no reading could ever replace it.
+    goes back outside of a reorg: no reading could ever replace it. What replaces it is of no block below the newest that is known: endpoints
+    that have all fallen behind cannot put an older balance there.
     """
     row = drift.row
     wallet, block = bytes.fromhex(row.wallet[2:]), row.read_block or 0
     if drift.chain_balance is not None:
         return Touch(asset, wallet, need=block, live=False)
-    return Touch(asset, wallet, live=False, repair=Repair(block, block, datetime.fromisoformat(row.updated_at), drift.branch))
+    return Touch(asset, wallet, need=drift.newest, live=False, repair=Repair(block, block, datetime.fromisoformat(row.updated_at), drift.branch))
 
 
 def specs(config: Config, chains: Mapping[str, ChainPorts], stores: Mapping[str, Store], holder: str) -> list[ChildSpec]:
@@ -159,7 +167,7 @@ def _spec(ports: ChainPorts, asset: AssetConfig, stores: Mapping[str, Store], ro
     tally, store = Tally(), stores["auditing"]
     ports.asset_views[asset.name].audit = tally.shown
     checker = Checker(ports, asset, store, Panel(ports, asset.name))
-    make = partial(Auditor, ports, asset, store, rows_a_minute, tally, checker)
+    make = partial(Auditor, ports, asset, store, rows_a_minute, tally, checker, Drawing())
 
     async def run(*, task_status: trio.TaskStatus[None]) -> None:
         auditor = make()

@@ -66,7 +66,9 @@ class Calls:
         except TooLarge:
             return None
         except Permanent:
-            endpoint.probed = False  # a rung that stopped working
+            # A rung of an archive may have stopped working, and nobody else finds out. What another endpoint refuses of an old block says
+            # nothing of the blocks that it is asked for otherwise: probed again, it would cost the next live batch ten requests.
+            endpoint.probed = endpoint.probed and endpoint not in self._ports.archives
             raise
         size.accepted(len(wallets), trio.current_time() - began, answer.gas)
         return {wallet: value if isinstance(value, int) else None for wallet, value in zip(wallets, answer.values, strict=True)}

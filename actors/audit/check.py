@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import trio
 
 from actors.audit.panel import Panel, Unread
-from actors.audit.verdict import Answered, Drift, Findings, Row, Selected, Why, second_opinion, stand, suspects
+from actors.audit.verdict import Answered, Drift, Findings, Row, Selected, Why, opinion_of, stand, suspects
 from actors.budget.spender import AUDIT, Spender, spending
 from actors.config import AssetConfig
 from actors.log import get_logger
@@ -37,6 +37,7 @@ class Suspect:
     block_hash: str | None
     endpoints: tuple[str, ...]
     note: str = ""
+    newest: int = 0
 
 
 @dataclass
@@ -56,6 +57,7 @@ class Checker:
     ) -> None:
         self._ports, self._asset, self._store, self.panel = ports, asset, store, panel
         self._at_once, self._on_rows = at_once, on_rows
+        self._disputing = False
 
     async def check(self, selected: Selected) -> Findings:
         """What is right and wrong of the rows. The calls are the audit's, which takes what the sweep leaves."""
@@ -71,6 +73,7 @@ class Checker:
                 beat()
                 await trio.sleep(LOOK_AGAIN_SECS * 2 ** (LOOKS - 1 - left))
                 selected = await self._store.patiently(audit.rows_of, self._asset, list(again))
+        self._tell(findings)
         return findings
 
     async def _look(self, selected: Selected, findings: Findings) -> dict[str, Why]:
@@ -110,7 +113,7 @@ class Checker:
     def _unread(self, unread: Unread, rows: Sequence[Row], look: _Look) -> None:
         """Rows that nobody could answer for."""
         if unread.cause == "ahead":
-            look.suspects += [Suspect(row, None, None, unread.names) for row in rows]
+            look.suspects += [Suspect(row, None, None, unread.names, newest=unread.newest) for row in rows]
         elif unread.cause == "recent":
             look.again.update(dict.fromkeys([row.wallet for row in rows], "unsettled"))
         elif unread.cause == "pruned":
@@ -120,45 +123,58 @@ class Checker:
             log.warning("rows cannot be checked", asset=self._asset.name, rows=len(rows), reason=str(unread))
 
     async def _confirm(self, block: int, odd: Sequence[Row], first: Answered, look: _Look) -> None:
-        second = await self.panel.ask_again(first, block, [row.wallet for row in odd])
-        wrong = []
+        wallets = [row.wallet for row in odd]
+        second = await self.panel.ask_again(first, block, wallets)
+        preferred = await self.panel.hear_preferred((first.url, second.url), block, wallets)
         for row in odd:
-            opinion = second_opinion(row, first.sums[row.wallet], second.sums[row.wallet])
-            if opinion == "wrong" and first.block_hash == second.block_hash:
-                wrong.append(row)
+            opinion = opinion_of(row, first, second, preferred)
+            if opinion == "wrong":
+                look.suspects.append(Suspect(row, first.sums[row.wallet], first.block_hash, *_evidence(row, first, second, preferred)))
             elif opinion == "right":
                 look.findings.checked += 1
                 log.warning("one reading contradicts the row, another one does not", wallet=row.wallet, block=block, endpoint=first.endpoint)
             elif opinion == "no sum":
                 look.findings.miss([row], "no sum")
             else:
-                look.again[row.wallet] = "unsettled"
-        if wrong:
-            third = await self.panel.hear_preferred(first, block, [row.wallet for row in wrong])
-            look.suspects += [Suspect(row, first.sums[row.wallet], first.block_hash, _names(first, second), _note(row, third)) for row in wrong]
+                look.again[row.wallet] = opinion
+                if opinion == "disputed":
+                    look.findings.disputes[row.wallet] = _dispute(row, first, second, preferred)
+
+    def _tell(self, findings: Findings) -> None:
+        """Forget disputes that are over; of the others, say once who contradicts whom."""
+        left = {wallet: text for wallet, text in findings.disputes.items() if findings.uncheckable.get(wallet) == "disputed"}
+        findings.disputes = left
+        if left and not self._disputing:
+            log.error("endpoints contradict each other", asset=self._asset.name, rows=len(left), row=next(iter(left.values())))
+        self._disputing = bool(left) or (self._disputing and not findings.checked)
 
     async def _judge(self, look: _Look, branch: int) -> None:
         """Whether the suspects stand: if so, they are wrong."""
         if not look.suspects:
             return
         wallets, blocks = [one.row.wallet for one in look.suspects], [one.row.read_block or 0 for one in look.suspects]
-        now = await self._store.patiently(audit.look_again, self._asset, wallets, blocks)
+        checkpoints = sorted({asset.checkpoint for asset in self._ports.assets.values()})
+        now = await self._store.patiently(audit.look_again, self._asset, wallets, blocks, checkpoints)
         for one in look.suspects:
             how = stand(one.row, one.block_hash, branch, now)
             if how == "stands":
                 look.findings.checked += 1
                 note = ", ".join(filter(None, (one.note, now.notes.get(one.row.wallet))))
-                drift = Drift(one.row, one.found, one.block_hash, one.endpoints, branch, note)
+                drift = Drift(one.row, one.found, one.block_hash, one.endpoints, branch, note, max(one.newest, now.newest))
                 look.findings.drifts.append(drift)
             elif how != "gone":
                 look.again[one.row.wallet] = "unsettled"
 
 
-def _names(first: Answered, second: Answered) -> tuple[str, ...]:
-    return (first.endpoint,) if first.endpoint == second.endpoint else (first.endpoint, second.endpoint)
+def _evidence(row: Row, first: Answered, second: Answered, preferred: Answered | None) -> tuple[tuple[str, ...], str]:
+    """Who contradicts the row, and who does not."""
+    voices = [one for one in (first, second, preferred) if one is not None]
+    against = [one.endpoint for one in voices if one.sums[row.wallet] == first.sums[row.wallet]]
+    for_it = [one.endpoint for one in voices if str(one.sums[row.wallet]) == row.balance]
+    return tuple(dict.fromkeys(against)), ", ".join(f"{name} says what the row says" for name in for_it)
 
 
-def _note(row: Row, third: Answered | None) -> str:
-    if third is None or (said := third.sums[row.wallet]) is None:
-        return ""
-    return f"{third.endpoint} says what the row says" if str(said) == row.balance else ""
+def _dispute(row: Row, first: Answered, second: Answered, preferred: Answered | None) -> str:
+    against, for_it = _evidence(row, first, second, preferred)
+    said = f"{' and '.join(against)} says {first.sums[row.wallet]} at block {row.read_block}"
+    return f"the endpoints contradict each other: {row.wallet}: the row says {row.balance}, {said}, {for_it}"

@@ -34,9 +34,18 @@ class Unread(Exception):
     they failed.
     """
 
-    def __init__(self, cause: Cause, names: tuple[str, ...], why: str) -> None:
+    def __init__(self, cause: Cause, names: tuple[str, ...], why: str, newest: int = 0) -> None:
+        """`newest`: where it is ahead, the newest head that is known."""
         super().__init__(why)
-        self.cause, self.names = cause, names
+        self.cause, self.names, self.newest = cause, names, newest
+
+
+class Behind(NodeBehind):
+    """The endpoint has no such block, or not its state, also after it was asked for its `head`."""
+
+    def __init__(self, why: str, head: int) -> None:
+        super().__init__(why)
+        self.head = head
 
 
 class NoState(NodeBehind):
@@ -103,15 +112,29 @@ class Panel:
         heads = [endpoint.last_head for endpoint, error in why if endpoint.last_head is not None and isinstance(error, NodeBehind)]
         # What is from another block proves nothing, and a node that answers so of an old one does not have it.
         cause: Cause = "pruned" if all(isinstance(error, NodeBehind | WrongBlock | WrongChain) for _, error in why) else "failed"
+        newest = self._newest(why)
         if heads and block > max(heads):
-            cause = "ahead" if len(heads) == len(why) and is_ahead(block, heads) else "recent"
+            cause = "ahead" if is_ahead(block, newest) else "recent"
         text = "; ".join(f"{endpoint.name}: {error}" for endpoint, error in why)
-        return Unread(cause, tuple(endpoint.name for endpoint, _ in why), text)
+        return Unread(cause, tuple(endpoint.name for endpoint, _ in why), text, newest or 0)
+
+    def _newest(self, why: Sequence[tuple[Endpoint, NodeError]]) -> int | None:
+        """The newest head that is known, where every endpoint says that it is behind; None else.
+
+        Not where one is down or was left for a while: that one may have the block, and those that are heard be far behind.
+        """
+        ports = self._ports
+        heads = {endpoint.name: error.head for endpoint, error in why if isinstance(error, Behind)}
+        if any(one.chain_ok is not False and one.name not in heads for one in (*ports.pool.endpoints, *ports.archives)):
+            return None
+        known = [ports.view.head.number] if ports.view.head is not None else []
+        known += [view.checkpoint_block for view in ports.asset_views.values() if view.checkpoint_block is not None]
+        return max([*heads.values(), *known], default=None)
 
     async def ask_again(self, first: Answered, block: int, wallets: Sequence[str]) -> Answered:
         """A second opinion: another endpoint's, or the same one's by another rung if it serves one. Raises Unread.
 
-        Not the preferred one's: of a row that it lied about it would say what the row says, and so hide its lie.
+        Not the preferred one's, which is heard apart: of a row that it lied about it would say what the row says.
         """
         try:
             return await self.ask(block, wallets, but=(first.url, self._ports.pool.preferred().url))
@@ -127,14 +150,14 @@ class Panel:
                 why.append((endpoint, error))
         raise self._unread(block, why)
 
-    async def hear_preferred(self, first: Answered, block: int, wallets: Sequence[str]) -> Answered | None:
-        """What the preferred endpoint says, where it was not asked yet, and answers."""
-        endpoint = self._ports.pool.preferred()
-        if endpoint.url == first.url:
+    async def hear_preferred(self, asked: Collection[str], block: int, wallets: Sequence[str]) -> Answered | None:
+        """What the preferred endpoint says, where it is none of those URLs that were asked, and answers."""
+        preferred = self._ports.pool.preferred()
+        if preferred.url in asked:
             return None
         try:
-            return await self._from(endpoint, block, wallets)
-        except NodeError:
+            return await self.ask(block, wallets, but=[one.url for one in self.endpoints() if one is not preferred])
+        except Unread:
             return None
 
     async def _from(self, endpoint: Endpoint, block: int, wallets: Sequence[str], rung: str | None = None) -> Answered:
@@ -147,10 +170,11 @@ class Panel:
             head = await endpoint.header("latest")
             try:
                 return await self._read(endpoint, block, wallets, rung)
-            except NodeBehind:
-                if head is not None:
-                    self._window(endpoint).refused(block, head.number, trio.current_time())
-                raise
+            except NodeBehind as error:
+                if head is None:
+                    raise
+                self._window(endpoint).refused(block, head.number, trio.current_time())
+                raise Behind(str(error), head.number) from error
 
     async def _read(self, endpoint: Endpoint, block: int, wallets: Sequence[str], rung: str | None) -> Answered:
         await self._ports.reader.probe(endpoint)
@@ -162,7 +186,7 @@ class Panel:
         if not (self._speaks_of_state(sums.values()) or await self._has_code(endpoint, pin)):
             raise NoState(f"shows nothing of the state of block {block}")
         self._window(endpoint).answered(block)
-        return Answered("0x" + header.hash.hex(), endpoint.name, endpoint.url, sums)
+        return Answered("0x" + header.hash.hex(), endpoint.name, endpoint.url, sums, endpoint in self._ports.archives)
 
     def _speaks_of_state(self, sums: Iterable[int | None]) -> bool:
         """Whether there is a sum that no empty state has: a balance, or a contract's word, since where there is no code there is none."""

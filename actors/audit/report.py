@@ -16,6 +16,7 @@ PLAIN: dict[Why, str] = {
     "no sum": "whose read fails at their block",
     "unsettled": "written, or on another branch, whenever they were looked at",
     "unanswered": "that no endpoint answered for",
+    "disputed": "over which endpoints contradict each other",
 }
 
 
@@ -29,6 +30,7 @@ class Report:
     wrong: int = 0
     uncheckable: Counter[Why] = field(default_factory=Counter)
     drifts: list[Drift] = field(default_factory=list)
+    disputes: list[str] = field(default_factory=list)
 
     def add(self, findings: Findings) -> None:
         """What came of some rows."""
@@ -37,6 +39,7 @@ class Report:
         self.wrong += len(findings.drifts)
         self.uncheckable.update(findings.uncheckable.values())
         self.drifts += findings.drifts[: max(0, KEPT - len(self.drifts))]
+        self.disputes += list(findings.disputes.values())[: max(0, SHOWN - len(self.disputes))]
 
     @property
     def share(self) -> float | None:
@@ -56,6 +59,7 @@ class Report:
             "wrong_per_million_high": None if found is None else found.high,
             "checkable_share": self.share,
             "uncheckable": {why.replace(" ", "_"): self.uncheckable[why] for why in WHYS},
+            "disputes": self.disputes,
             "drift": [_drift(drift) for drift in self.drifts],
         }
 
@@ -68,7 +72,7 @@ class Report:
         reasons = [f"  not checked: {self.uncheckable[why]} {PLAIN[why]}" for why in WHYS if self.uncheckable[why]]
         wrong = [f"  wrong: {drift.text()}" for drift in self.drifts[:SHOWN]]
         more = [f"  and {self.wrong - SHOWN} more"] if self.wrong > SHOWN else []
-        return [text, *reasons, *wrong, *more]
+        return [text, *reasons, *(f"  disputed: {said}" for said in self.disputes), *wrong, *more]
 
 
 def _drift(drift: Drift) -> dict[str, Any]:

@@ -10,14 +10,16 @@ from actors.audit.rate import rate
 from actors.audit.verdict import Findings
 from actors.moments import iso
 
-MOST_BLOCKED = 20
+MOST_BLOCKED = 1000  # while so many are, none is mended: their mends would be the same again and again
+DISPUTE_OVER = 1000  # rows that were checked since without one
 REMEMBERED = 100_000  # drawn rows: older ones count less and less in the share
 
 
 @dataclass
 class Tally:
     """It outlives the actor. `drawn` rows were as they come, `in_reach` of them could be checked; `blocked`: wallets whose row is wrong
-    still after it was read again, and the evidence.
+    still after it was read again, and the evidence; `dispute`: the newest row that endpoints contradict each other over; `too_slow`: why no
+    row can be drawn.
     """
 
     checked: int = 0
@@ -28,6 +30,9 @@ class Tally:
     in_reach: float = 0.0
     last_wrong_at: datetime | None = None
     blocked: dict[str, str] = field(default_factory=dict)
+    dispute: str | None = None
+    too_slow: str | None = None
+    _checked_since: int = 0
 
     def share(self) -> float | None:
         """Of all rows, how many can be checked; None before any was drawn."""
@@ -44,9 +49,21 @@ class Tally:
             self.drawn, self.in_reach = self.drawn / 2, self.in_reach / 2
         self.drawn += drawn
         self.in_reach += (drawn - known) * (findings.checked / chosen if chosen else 1.0)
+        self._heard(findings)
+
+    def _heard(self, findings: Findings) -> None:
+        self._checked_since += findings.checked
+        if findings.disputes:
+            self.dispute, self._checked_since = next(iter(findings.disputes.values())), 0
+        elif self._checked_since >= DISPUTE_OVER:
+            self.dispute = None
+
+    def mends(self, wallet: str) -> bool:
+        """Whether a wrong row is to be read again: not where that did not help."""
+        return wallet not in self.blocked and len(self.blocked) < MOST_BLOCKED
 
     def block(self, wallet: str, text: str) -> None:
-        """A row is wrong still. Of very many some are enough."""
+        """A row is wrong still."""
         if wallet in self.blocked or len(self.blocked) < MOST_BLOCKED:
             self.blocked[wallet] = text
 
@@ -68,7 +85,6 @@ class Tally:
         }
 
     def _blocked(self) -> str | None:
-        if not self.blocked:
-            return None
         more = len(self.blocked) - 1
-        return next(iter(self.blocked.values())) + (f"; and {more} more" if more else "")
+        wrong = None if not self.blocked else next(iter(self.blocked.values())) + (f"; and {more} more" if more else "")
+        return "; ".join(filter(None, (wrong, self.dispute, self.too_slow))) or None

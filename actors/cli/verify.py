@@ -77,13 +77,13 @@ async def verify(reports: dict[str, Report], sample: int | None, ports: ChainPor
 
 
 def main(config: Config, args: argparse.Namespace) -> int:
-    """The command. 1 also where no endpoint answered for some rows: what was not read is not known to be right."""
+    """The command. 1 also where no endpoint answered for some rows, or they contradict each other: those are not known to be right."""
     reports: dict[str, Report] = {}
     sample = None if args.all else args.sample
     code = trio.run(partial(run_job, config, chosen(config, args.asset), partial(verify, reports, sample), alone=True))
     for report in reports.values():
         print(mask(json.dumps(report.data()) if args.json else "\n".join(report.lines())))
-    wrong = any(report.wrong or report.uncheckable["unanswered"] for report in reports.values())
+    wrong = any(report.wrong or report.uncheckable["unanswered"] or report.uncheckable["disputed"] for report in reports.values())
     return FAILED if wrong else code or OK
 
 

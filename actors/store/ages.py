@@ -9,20 +9,16 @@ a change of the clocks ages no row by an hour. Rows of the hour that comes twice
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
 
-import psycopg
 from psycopg import sql
 
 from actors.age.ages import BUCKETS_AN_E_FOLD, Ages
 from actors.config import AssetConfig
 from actors.store.holders import SAFE_TIME, is_wallet
 from actors.store.names import table
-from actors.store.postgres import Conn
+from actors.store.postgres import Conn, within_time
 
-T = TypeVar("T")
 PAGES = 2000  # 16 MB: about 130,000 rows
 STATEMENT_MS = 2000
 COUNTED_PLACEHOLDERS = 10_000
@@ -62,21 +58,11 @@ def measure(conn: Conn, asset: AssetConfig, pages: int = PAGES) -> Ages | None:
     """The ages of the rows that a sweep takes. Each statement has two seconds: what takes longer is left out, and None; None where that is
     all of it.
     """
-    oldest = _within_time(conn, lambda: _oldest(conn, asset))
-    counted = _within_time(conn, lambda: _count(conn, asset, pages))
+    oldest = within_time(conn, STATEMENT_MS, lambda: _oldest(conn, asset))
+    counted = within_time(conn, STATEMENT_MS, lambda: _count(conn, asset, pages))
     if counted is None:
         return None if oldest is None else Ages(max_secs=oldest)
     return Ages(*counted[:3], max_secs=oldest, sampled=counted[3])
-
-
-def _within_time(conn: Conn, ask: Callable[[], T]) -> T | None:
-    """None where Postgres would have taken longer. That is no outage, and must not be taken for one."""
-    try:
-        with conn.transaction():
-            conn.execute(f"set local statement_timeout = {STATEMENT_MS}")
-            return ask()
-    except psycopg.errors.QueryCanceled:
-        return None
 
 
 def _oldest(conn: Conn, asset: AssetConfig) -> float | None:

@@ -13,7 +13,7 @@ from actors.store import holders
 from actors.store.arrays import from_text, literal
 from actors.store.holders import SAFE_TIME, is_wallet
 from actors.store.names import table
-from actors.store.postgres import Conn
+from actors.store.postgres import Conn, within_time
 
 KEPT = 10_000
 MENDED = "mended"
@@ -72,6 +72,11 @@ def bernoulli(conn: Conn, asset: AssetConfig, rows: int) -> Selected:
     return _select(conn, asset, sql.SQL("random() < %(share)s"), {"share": share})
 
 
+def bernoulli_within(conn: Conn, asset: AssetConfig, rows: int, most_ms: int) -> Selected | None:
+    """As `bernoulli`; None where Postgres takes longer over a statement."""
+    return within_time(conn, most_ms, lambda: bernoulli(conn, asset, rows))
+
+
 def _select(conn: Conn, asset: AssetConfig, where: sql.Composable, values: dict[str, Any], order: sql.Composable = sql.SQL("")) -> Selected:
     query = SELECT.format(columns=COLUMNS, table=table(asset.table), where=where, valid=is_wallet(sql.SQL("h.wallet")), order=order)
     branch = _branch(conn, asset)  # first: a reorg in between is one since
@@ -83,8 +88,10 @@ def _branch(conn: Conn, asset: AssetConfig) -> int:
     return int(row[0]) if row else 0
 
 
-def look_again(conn: Conn, asset: AssetConfig, wallets: Sequence[str], blocks: Iterable[int]) -> Now:
-    """How rows stand that were found wrong at these blocks. The branch is read last: a reorg forgets its blocks when its rows are mended."""
+def look_again(conn: Conn, asset: AssetConfig, wallets: Sequence[str], blocks: Iterable[int], checkpoints: Sequence[str]) -> Now:
+    """How rows stand that were found wrong at these blocks; `checkpoints`: the names of all of the chain. The branch is read last: a reorg
+    forgets its blocks when its rows are mended.
+    """
     rows = {row.wallet: row for row in rows_of(conn, asset, wallets).rows}
     found = conn.execute(
         "select number, array_agg(hash) from trueup_blocks where chain = %s and number = any(%s::bigint[]) group by number",
@@ -97,7 +104,19 @@ def look_again(conn: Conn, asset: AssetConfig, wallets: Sequence[str], blocks: I
         state = tracked.get(from_text(wallet))
         said = [*(["set aside"] if row.aside else []), *([] if state is not None and state.tracked else ["not tracked"])]
         notes[wallet] = ", ".join(said)
-    return Now(rows, _branch(conn, asset), remembered, notes)
+    return Now(rows, _branch(conn, asset), remembered, notes, _newest(conn, asset, checkpoints))
+
+
+def _newest(conn: Conn, asset: AssetConfig, checkpoints: Sequence[str]) -> int:
+    """The newest block of the chain that trueup, or who kept its checkpoints before, has ever read at or closed; 0 where there is none."""
+    row = conn.execute(
+        """
+        select greatest(0, (select max(number) from trueup_blocks where chain = %s),
+            (select max(greatest(last_block, confirmed)) from eth_indexer_checkpoints where name = any(%s)))
+        """,
+        [asset.chain, list(checkpoints)],
+    ).fetchone()
+    return int(row[0]) if row else 0
 
 
 # What was found.

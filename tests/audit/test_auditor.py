@@ -7,10 +7,14 @@ from pathlib import Path
 import pytest
 import trio
 
+from actors.audit import draw
 from actors.cli import main
+from actors.config import AssetConfig
 from actors.sandbox.anvil import Anvil
 from actors.sandbox.postgres import PrivatePostgres
 from actors.sandbox.town import Town
+from actors.store import audit
+from actors.store.postgres import Conn
 from tests.audit.audit_world import evidence, mended, on, spoil, verified, wallets, with_rows
 from tests.postgres_world import restarts, says
 from tests.proxy_world import all_true, place
@@ -149,6 +153,23 @@ async def test_a_wallet_that_is_set_aside_is_said_to_be(few: World) -> None:
         await eventually(lambda: [outcome for *_, outcome in evidence(few)] == ["set aside"], "the evidence concluded")
         assert (system.view.assets["TOWN"].audit() or {})["blocked"] is None
     assert few.query("SELECT note FROM trueup_audit") == [("set aside",)]
+
+
+async def test_a_table_that_takes_too_long_to_draw_from_is_said_to_be_and_rests(few: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one that is distributed: it has no pages here, and is read whole for each draw."""
+    drawn: list[int] = []
+
+    def slow(conn: Conn, asset: AssetConfig, rows: int) -> None:
+        drawn.append(rows)
+        conn.execute("select pg_sleep(10)")
+
+    monkeypatch.setattr(audit, "extent", lambda conn, asset: (0, 8192))
+    monkeypatch.setattr(audit, "bernoulli", slow)
+    monkeypatch.setattr(draw, "STATEMENT_MS", 100)
+    async with running(few, sweep=False) as system:
+        shown = system.view.assets["TOWN"].audit
+        await eventually(lambda: "no row can be drawn" in ((shown() or {})["blocked"] or ""), "that it takes too long")
+        assert (len(drawn), restarts(system)) == (1, {})
 
 
 async def test_postgres_away_is_waited_for(tmp_path: Path, town: Town) -> None:

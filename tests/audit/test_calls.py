@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from actors.audit.calls import MOST_UNREADABLE, Calls
-from actors.errors import TooLarge
+from actors.errors import Permanent, TooLarge
 from actors.evm.block import Pin
 from actors.evm.rung import Answer, Failure
 from tests.evm.fake_node import header_of
@@ -24,12 +24,15 @@ class Node:
     def __init__(self, most: int, burners: Sequence[str] = (), reverting: Sequence[str] = ()) -> None:
         self._most, self._burners, self._reverting = most, set(burners), set(reverting)
         self.calls: list[int] = []
+        self.refusal: Exception | None = None
 
     def rung(self, endpoint: object, name: str | None) -> object:
         return SimpleNamespace(name="packed", most=10_000)
 
     async def read(self, endpoint: object, pin: Pin, plan: Sequence[tuple[Any, bytes]], wide: bool, rung: str | None) -> Answer:
         self.calls.append(len(plan))
+        if self.refusal is not None:
+            raise self.refusal
         wallets = ["0x" + wallet.hex() for _, wallet in plan]
         if len(plan) > self._most or self._burners & set(wallets):
             raise TooLarge("out of gas")
@@ -42,7 +45,7 @@ async def sums(node: Node, calls: Calls | None = None) -> dict[str, int | None]:
 
 
 def calls_of(node: Node) -> Calls:
-    ports: Any = SimpleNamespace(reader=node, sources_of=lambda asset: (), config=SimpleNamespace(holders_per_call=6000))
+    ports: Any = SimpleNamespace(reader=node, archives=[], sources_of=lambda asset: (), config=SimpleNamespace(holders_per_call=6000))
     return Calls(ports, "A")
 
 
@@ -78,3 +81,16 @@ async def test_what_was_refused_once_is_not_asked_for_again() -> None:
     node.calls.clear()
     await sums(node, calls)
     assert max(node.calls) <= 199
+
+
+async def test_an_old_block_that_a_rung_does_not_serve_costs_the_live_path_nothing() -> None:
+    """The endpoint is not probed again for its sake, unless nobody but the audit asks it."""
+    node = Node(5000)
+    node.refusal = Permanent("the method does not exist")
+    calls = calls_of(node)
+    for archive in (False, True):
+        endpoint: Any = SimpleNamespace(url="http://a", probed=True)
+        calls._ports.archives = [endpoint] if archive else []
+        with pytest.raises(Permanent):
+            await calls.sums(endpoint, PIN, WALLETS, None)
+        assert endpoint.probed != archive

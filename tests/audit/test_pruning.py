@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 import trio
@@ -12,6 +11,7 @@ from actors.audit.check import Checker
 from actors.audit.panel import Panel
 from actors.audit.verdict import Findings
 from actors.evm.http import HttpClient
+from actors.ports import ChainPorts
 from actors.sandbox.town import Town
 from actors.store import audit
 from actors.system import System
@@ -33,11 +33,12 @@ GONE: dict[str, Callable[[], Fault]] = {
 }
 
 
-async def checked(world: World, **chain: Any) -> Findings:
+async def checked(world: World, prepare: Callable[[ChainPorts], object] = lambda ports: None) -> Findings:
     """All rows, once."""
     async with HttpClient() as client:
         system = System(world.config, client)
         ports, asset = system.chains["town"], world.config.assets[0]
+        prepare(ports)
         selected = await ports.store.patiently(audit.page, asset, "", 1000)
         with trio.fail_after(60):
             found = await Checker(ports, asset, ports.store, Panel(ports, asset.name), 2).check(selected)
@@ -130,20 +131,66 @@ async def test_a_node_that_fails_leaves_rows_unanswered_and_none_wrong(behind: B
     assert (findings.checked, findings.drifts, set(findings.uncheckable.values())) == (0, [], {"unanswered"})
 
 
-async def test_a_lie_of_the_preferred_endpoint_is_found_by_another_and_both_are_named(
-    behind: Behind, first: Proxy, second: Proxy
-) -> None:
-    world = behind(first, second, **LOGS)
+PACKED = {**LOGS, "chain": LOGS["chain"] + '\nreads = "packed"'}  # who lies about these has no other rung that does not
+
+
+async def with_lies(world: World) -> list[str]:
+    """Two of the rows hold what a liar says of them."""
     await with_old_rows(world)
-    some = [text(wallet) for wallet in list(world.rows())[:2]]
+    some = sorted(text(wallet) for wallet in list(world.rows())[:2])
     spoil(world, some)
+    return some
+
+
+async def test_a_lie_of_the_preferred_endpoint_is_found_by_two_others(behind: Behind, first: Proxy, second: Proxy, proxy: Proxy) -> None:
+    world = behind(first, second, proxy, **PACKED)
+    some = await with_lies(world)
     with first.fault(Liar()):
         findings = await checked(world)
-    assert sorted(drift.row.wallet for drift in findings.drifts) == sorted(some)
+    assert sorted(drift.row.wallet for drift in findings.drifts) == some
     for drift in findings.drifts:
         assert drift.chain_balance == int(drift.row.balance) - 1
-        assert len(drift.endpoints) == 1
+        assert len(drift.endpoints) == 2
         assert "says what the row says" in drift.note
+
+
+async def test_a_lie_of_the_preferred_endpoint_is_found_by_an_archive(behind: Behind, first: Proxy, second: Proxy) -> None:
+    world = behind(first, **{**PACKED, "chain": PACKED["chain"] + f'\narchive = ["{second.http}"]'})
+    some = await with_lies(world)
+    with first.fault(Liar()):
+        findings = await checked(world)
+    assert sorted(drift.row.wallet for drift in findings.drifts) == some
+
+
+async def test_a_lie_of_the_preferred_endpoint_is_a_dispute_with_one_other(behind: Behind, first: Proxy, second: Proxy) -> None:
+    world = behind(first, second, **PACKED)
+    some = await with_lies(world)
+    with first.fault(Liar()):
+        findings = await checked(world)
+    assert (findings.drifts, sorted(findings.disputes), sorted(findings.uncheckable)) == ([], some, some)
+    assert all(first.http in said and second.http in said for said in findings.disputes.values())
+
+
+async def test_a_lie_of_another_endpoint_makes_no_row_wrong(behind: Behind, first: Proxy, second: Proxy) -> None:
+    world = behind(first, second, **PACKED)
+    await with_old_rows(world)
+    with second.fault(Liar()) as lie:
+        findings = await checked(world)
+    assert lie.struck
+    assert (findings.drifts, len(findings.disputes)) == ([], len(world.rows()))
+    assert set(findings.uncheckable.values()) == {"disputed"}
+
+
+async def test_a_dispute_is_shown_and_nothing_is_mended(behind: Behind, first: Proxy, second: Proxy) -> None:
+    world = behind(first, second, **{**PACKED, "extra": on(3_000_000)})
+    await with_old_rows(world)
+    with second.fault(Liar()):
+        async with running(world, sweep=False) as system:
+            shown = system.view.assets["TOWN"].audit
+            await eventually(lambda: "contradict each other" in ((shown() or {})["blocked"] or ""), "that it is disputed")
+            assert first.http in (shown() or {})["blocked"]
+            assert second.http in (shown() or {})["blocked"]
+            assert ((shown() or {})["wrong"], evidence(world)) == (0, [])
 
 
 async def test_balances_of_a_native_asset_are_no_zeros_where_the_state_is_gone(behind: Behind, proxy: Proxy, town: Town) -> None:
@@ -165,10 +212,10 @@ async def test_balances_of_a_native_asset_are_no_zeros_where_the_state_is_gone(b
 
 
 async def test_a_row_that_is_wrong_still_after_it_was_read_again_is_blocked_and_not_mended_for_ever(
-    behind: Behind, first: Proxy, second: Proxy
+    behind: Behind, first: Proxy, second: Proxy, proxy: Proxy
 ) -> None:
     """What the preferred endpoint lies about is written again as it lies."""
-    world = behind(first, second, ws=False, chain="poll_interval_secs = 0.1", extra=on(3_000_000))
+    world = behind(first, second, proxy, ws=False, chain="poll_interval_secs = 0.1", extra=on(3_000_000))
     wallet = world.town.wallets[0]
     world.query("INSERT INTO eth_wallet_balances (wallet, balance, read_block) VALUES (%s, 1, %s)", text(wallet), world.town.block())
     with first.fault(Liar()) as lie:

@@ -34,12 +34,14 @@ def rows_of(c: Contents, asset: AssetConfig, wallets: Iterable[str]) -> Selected
     return Selected(found, c.chains.get(asset.chain, 0))
 
 
-def look_again(c: Contents, asset: AssetConfig, wallets: Sequence[str], blocks: Iterable[int]) -> Now:
+def look_again(c: Contents, asset: AssetConfig, wallets: Sequence[str], blocks: Iterable[int], checkpoints: Sequence[str]) -> Now:
     """As `audit.look_again`."""
     rows = {row.wallet: row for row in rows_of(c, asset, wallets).rows}
     known = {number: frozenset("0x" + value.hex() for at, value in c.blocks(asset.chain) if at == number) for number in set(blocks)}
     notes = {wallet: "set aside" if row.aside else "" for wallet, row in rows.items()}
-    return Now(rows, c.chains.get(asset.chain, 0), {number: hashes for number, hashes in known.items() if hashes}, notes)
+    closed = [marks.last_block for name in checkpoints if (marks := c.checkpoints.get(name)) is not None]
+    newest = max([0, *closed, *(at for at, _ in c.blocks(asset.chain))])
+    return Now(rows, c.chains.get(asset.chain, 0), {number: hashes for number, hashes in known.items() if hashes}, notes, newest)
 
 
 def record(c: Contents, asset: AssetConfig, drifts: Sequence[Drift]) -> None:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from datetime import datetime
 from random import Random
 
 import pytest
 
 from actors.audit.sample import places
 from actors.audit.verdict import Drift, Row
+from actors.auditor import touch_of
 from actors.config.keys import AuditConfig
 from actors.errors import ConfigError
 from actors.messages import Failed, Touch
-from actors.store import audit, chain, schema
+from actors.store import audit, chain, holders, schema
+from actors.store.pages import oldest_page
+from actors.store.postgres import connect
 from tests.store.scene import AUDIO, HASH, Store, config_of, key, reading, wallet
 
 ON = replace(config_of(AUDIO), audit=AuditConfig(60))
@@ -110,15 +114,30 @@ def test_about_so_many_rows_are_drawn_of_a_table_without_pages(store: Store) -> 
     assert 100 < len(audit.bernoulli(store.conn, store.asset, 200).rows) < 300
 
 
+def test_a_table_without_pages_is_read_within_its_time(store: Store) -> None:
+    fill(store, 20)
+    with connect(store.url) as other, other.transaction():
+        other.execute("lock table eth_wallet_balances in access exclusive mode")
+        assert audit.bernoulli_within(store.conn, store.asset, 20, 100) is None
+    found = audit.bernoulli_within(store.conn, store.asset, 20, 2000)
+    assert found is not None
+    assert len(found.rows) == 20
+
+
 def test_a_second_look_says_how_everything_stands(store: Store) -> None:
     store.write(reading(1, 10, 7), reading(2, 20, 8))
     chain.remember(store.conn, "ethereum", [(7, bytes(31) + b"\x02")])
     chain.reorg(store.conn, "ethereum", [], 5, 0)
-    now = audit.look_again(store.conn, store.tracking(f"select '{key(1)}'").asset, [key(1), key(2), key(3)], [7, 9])
+    now = audit.look_again(store.conn, store.tracking(f"select '{key(1)}'").asset, [key(1), key(2), key(3)], [7, 9], [])
     assert sorted(now.rows) == [key(1), key(2)]
     assert now.branch == 1
     assert now.remembered == {7: {"0x" + HASH.hex(), "0x" + bytes(31).hex() + "02"}}
     assert now.notes == {key(1): "", key(2): "not tracked"}
+    assert now.newest == 8
+    store.conn.execute("insert into eth_indexer_checkpoints (name, last_block, confirmed) values ('a', 9, null), ('b', 10, 11), ('c', 99, 99), ('d', null, null)")
+    assert audit.look_again(store.conn, store.asset, [], [], ["a", "b", "d"]).newest == 11
+    store.conn.execute("truncate trueup_blocks")
+    assert audit.look_again(store.conn, store.asset, [], [], []).newest == 0
 
 
 def test_evidence_is_kept_once_until_it_is_concluded(on: Store) -> None:
@@ -146,3 +165,21 @@ def test_the_newest_evidence_is_kept_and_no_more(on: Store, monkeypatch: pytest.
     for second in range(6):
         audit.record(on.conn, on.asset, [drift(1, f"2026-01-02 03:04:0{second}")])
     assert [str(at)[-1] for (at,) in on.all("select updated_at from trueup_audit order by id")] == ["3", "4", "5"]
+
+
+@pytest.mark.parametrize("style", ["SQL, DMY", "German", "Postgres, MDY"])
+def test_times_are_read_whatever_date_style_the_database_has(store: Store, style: str) -> None:
+    """Such a time came from the row to the mend's `fromisoformat`, and ended the service."""
+    name = store.one("select quote_ident(current_database())")[0]
+    store.conn.execute(f"alter database {name} set datestyle = '{style}'".encode())
+    with connect(store.url) as conn:
+        asset = store.asset
+        conn.execute("insert into eth_wallet_balances (wallet, read_block, updated_at) values (%s, 7, '2026-02-13 03:04:05.678')", [key(1)])
+        (row,) = audit.rows_of(conn, asset, [key(1)]).rows
+        at = datetime(2026, 2, 13, 3, 4, 5, 678000)
+        repair = touch_of("AUDIO", Drift(row, None, None, ("http://a",), 0)).repair
+        assert repair is not None
+        assert repair.was_updated_at == at
+        assert [state.updated_at for state in holders.above(conn, asset, 0, "", 10)] == [at]
+        assert (oldest := oldest_page(conn, asset, 10, None, 0, None)) is not None
+        assert oldest.last == at

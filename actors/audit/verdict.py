@@ -140,7 +140,7 @@ def opinion_of(row: Row, first: Answered, second: Answered, preferred: Answered 
     if first.url == second.url and second not in against:  # it contradicts itself, and is no voice
         return "right" if for_it and preferred not in against else "unsettled"
     if for_it:
-        return "wrong" if _weight(against) > _weight(for_it) else "disputed"
+        return "wrong" if len(against) > 1 and _weight(against) > _weight(for_it) else "disputed"
     return "wrong" if second in against else "unsettled"
 
 

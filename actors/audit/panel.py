@@ -89,24 +89,28 @@ class Panel:
     async def ask(self, block: int, wallets: Sequence[str], but: Collection[str] = ()) -> Answered:
         """What the first who can says of the wallets at a block; `but`: anybody but those URLs. Raises Unread."""
         backoff, tries = Backoff(*RETRY_SECS), self._tries
-        while True:
+        found = await self._first(block, wallets, but)
+        while isinstance(found, list):
             tries -= 1
-            why: list[tuple[Endpoint, NodeError]] = []
-            for endpoint in [one for one in self.endpoints() if one.url not in but and block > self._window(one).gone_to(trio.current_time())]:
-                try:
-                    found = await self._from(endpoint, block, wallets)
-                except NodeError as error:
-                    why.append((endpoint, error))
-                else:
-                    self._tries = TRIES
-                    return found
-            if tries <= 0 or all(isinstance(error, NodeBehind | WrongChain) for _, error in why):
-                break
+            if tries <= 0 or all(isinstance(error, NodeBehind | WrongChain) for _, error in found):
+                unread = self._unread(block, found)
+                self._tries = 1 if unread.cause == "failed" else self._tries  # while they fail, each block need not wait for them anew
+                raise unread
             beat()
             await trio.sleep(backoff.after(0))
-        unread = self._unread(block, why)
-        self._tries = 1 if unread.cause == "failed" else self._tries  # while they fail, each block need not wait for them anew
-        raise unread
+            found = await self._first(block, wallets, but)
+        self._tries = TRIES
+        return found
+
+    async def _first(self, block: int, wallets: Sequence[str], but: Collection[str]) -> Answered | list[tuple[Endpoint, NodeError]]:
+        """What the first who can says; else why each cannot."""
+        why: list[tuple[Endpoint, NodeError]] = []
+        for endpoint in [one for one in self.endpoints() if one.url not in but and block > self._window(one).gone_to(trio.current_time())]:
+            try:
+                return await self._from(endpoint, block, wallets)
+            except NodeError as error:
+                why.append((endpoint, error))
+        return why
 
     def _unread(self, block: int, why: Sequence[tuple[Endpoint, NodeError]]) -> Unread:
         heads = [endpoint.last_head for endpoint, error in why if endpoint.last_head is not None and isinstance(error, NodeBehind)]

@@ -27,7 +27,7 @@ demo *ARGS: _sync _anvil
 
 # Lint, types and every test.
 test *ARGS: _tools _sync _anvil lint types
-    @.venv/bin/python -m pytest -n 2 --dist worksteal "$@"
+    @.venv/bin/python -m pytest -n 3 --dist worksteal "$@"
 
 # What the tests of the dashboard and of the alerts run.
 _tools:

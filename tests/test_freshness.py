@@ -186,7 +186,7 @@ async def test_an_unreachable_target_is_named_by_readyz_and_by_its_alert_before_
         assert asset.objective.state == "unreachable"
         assert world.query("SELECT 1 FROM eth_wallet_balances WHERE updated_at < now()::timestamp - interval '60 s'") == []
         assert restarts(system) == {}
-        firing(tmp_path, healthy, _page(system), 7, ["TrueupRowsTooOld"])
+        firing(tmp_path, healthy, [_page(system)] * 7, {7: ["TrueupRowsTooOld"]})
 
 
 def _page(system: System) -> dict[str, float]:

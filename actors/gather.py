@@ -76,7 +76,9 @@ class Gatherer:
     async def block(self, endpoint: Endpoint, block: Header, ids_above: float) -> Span:
         """The logs of one block, asked for by its hash. Raises NodeError."""
         asked = Asked(block.number, block.number, block.number, block.hash, ids_above)
-        return await self._page(endpoint, {"blockHash": "0x" + block.hash.hex()}, asked)
+        page = await self._page(endpoint, {"blockHash": "0x" + block.hash.hex()}, asked)
+        self.size.saw(1, page.logs)  # or the first range after many heads would be of a hundred such blocks
+        return page
 
     async def range(self, endpoint: Endpoint, asked: Asked) -> Span:
         """The logs of some blocks. Raises NodeError."""

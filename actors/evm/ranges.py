@@ -47,8 +47,12 @@ class RangeSize:
         if asked >= self.current:
             grown = self.current + max(1, self.current // 4) if self._refused else self.current * 2
             self.current = min(self._ceiling, grown)
+        self.saw(asked, logs)
+
+    def saw(self, blocks: int, logs: int) -> None:
+        """So many blocks held so many logs: the next range is not to hold many more than are wanted at once."""
         if logs:
-            self.current = max(1, min(self.current, asked * LOGS_AT_ONCE // logs))
+            self.current = max(1, min(self.current, blocks * LOGS_AT_ONCE // logs))
 
 
 class Ranges(Generic[T]):

@@ -134,3 +134,11 @@ def test_answers_are_taken_whole_and_in_order_whatever_comes_first_or_is_refused
     assert not ranges.waiting
     assert ranges.ask() is None
     assert [block for one in taken for block in range(one[0], one[1] + 1)] == list(range(first, last + 1))
+
+
+def test_what_one_block_held_bounds_the_first_range() -> None:
+    size = RangeSize(9000)
+    size.saw(1, 2000)
+    assert size.current == LOGS_AT_ONCE // 2000
+    size.saw(1, 0)
+    assert size.current == LOGS_AT_ONCE // 2000

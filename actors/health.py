@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from actors.moments import iso
 from actors.view import AssetView, ChainView, EndpointFacts, ServiceView
 from actors.warnings import CRASH_LOOP, crashes, fails, warnings, why
 
@@ -227,4 +228,4 @@ def _moment(timestamp: int) -> datetime | None:
 
 
 def _iso(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return None if moment is None else iso(moment)

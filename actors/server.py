@@ -24,6 +24,7 @@ from actors import dashboard, health
 from actors.errors import ConfigError
 from actors.http_server import HttpServer, Limits, Request, Response, Send
 from actors.metrics import CONTENT_TYPE, Metrics
+from actors.moments import iso
 from actors.rates import Rates
 from actors.secrets import mask
 from actors.view import ServiceView
@@ -176,7 +177,7 @@ class Routes:
         return Response(body=self.metrics.render(), content_type=CONTENT_TYPE)
 
     def _status(self) -> dict[str, Any]:
-        return {**health.status(self.view, trio.current_time()), "at": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")}
+        return {**health.status(self.view, trio.current_time()), "at": iso(datetime.now(UTC))}
 
     async def _events(self, send: Send) -> None:
         while True:

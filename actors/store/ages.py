@@ -110,6 +110,20 @@ def _count(conn: Conn, asset: AssetConfig, pages: int) -> tuple[tuple[tuple[int,
     found = conn.execute(SIZE, [table(asset.table).as_string(conn)]).fetchone()
     size = _Size(*found) if found else _Size(0, 0, 0)
     share = min(1.0, pages / size.pages) if size.pages else 1.0
+    counts = _buckets(conn, asset, share)
+    others, placeholders, with_age = counts.pop(NO_WALLET, 0), counts.pop(PLACEHOLDER, 0), sum(counts.values())
+    ordered = tuple(counts.items())
+    if share == 1:
+        return ordered, with_age, placeholders, False
+    wallets = placeholders + with_age
+    all_rows, known = size.rows(others + wallets, share) * wallets / max(1, others + wallets), _few_placeholders(conn, asset)
+    if known is None:
+        known = round(all_rows * placeholders / max(1, wallets))
+    return ordered, max(0, round(all_rows) - known), known, True
+
+
+def _buckets(conn: Conn, asset: AssetConfig, share: float) -> dict[int, int]:
+    """How many rows of that share of the table's pages have each age."""
     # Without the clause where all is counted: Citus does not have it.
     sample = sql.SQL("" if share == 1 else "tablesample system ({})").format(sql.Literal(100 * share))
     query = sql.SQL(
@@ -129,16 +143,7 @@ def _count(conn: Conn, asset: AssetConfig, pages: int) -> tuple[tuple[tuple[int,
         sample=sample,
         swept=SWEPT,
     )
-    counts = {int(bucket): int(rows) for bucket, rows in conn.execute(query, {"name": asset.table})}
-    others, placeholders, with_age = counts.pop(NO_WALLET, 0), counts.pop(PLACEHOLDER, 0), sum(counts.values())
-    ordered = tuple(counts.items())
-    if share == 1:
-        return ordered, with_age, placeholders, False
-    wallets = placeholders + with_age
-    all_rows, known = size.rows(others + wallets, share) * wallets / max(1, others + wallets), _few_placeholders(conn, asset)
-    if known is None:
-        known = round(all_rows * placeholders / max(1, wallets))
-    return ordered, max(0, round(all_rows) - known), known, True
+    return {int(bucket): int(rows) for bucket, rows in conn.execute(query, {"name": asset.table})}
 
 
 def _few_placeholders(conn: Conn, asset: AssetConfig) -> int | None:

@@ -47,13 +47,18 @@ async def checked(world: World, prepare: Callable[[ChainPorts], object] = lambda
         return found
 
 
-async def with_old_rows(world: World) -> tuple[int, int]:
-    """Rows of many blocks; how many of them, and how many others, are of blocks among the newest three."""
+async def rows_of_many_blocks(world: World) -> None:
+    """Rows that the service read as traffic came."""
     async with running(world, sweep=False):
         await followed(world)
         for _ in range(4):
             busy(world.town)
             await still_true(world)
+
+
+async def with_old_rows(world: World) -> tuple[int, int]:
+    """Rows of many blocks; how many of them, and how many others, are of blocks among the newest three."""
+    await rows_of_many_blocks(world)
     mine(world.town, 1)
     head, blocks = world.town.block(), [block for (block,) in world.query("SELECT read_block FROM eth_wallet_balances")]
     return sum(block > head - 3 for block in blocks), sum(block <= head - 3 for block in blocks)
@@ -75,11 +80,7 @@ async def test_rows_of_pruned_blocks_are_not_checked_and_the_others_are(
 
 async def test_a_pruned_block_says_so_of_all_older_ones(behind: Behind, proxy: Proxy) -> None:
     world = behind(proxy, **LOGS)
-    async with running(world, sweep=False):
-        await followed(world)
-        for _ in range(4):
-            busy(world.town)
-            await still_true(world)
+    await rows_of_many_blocks(world)
     mine(world.town, 20)
     with proxy.fault(Pruned()) as gone:
         findings = await checked(world)

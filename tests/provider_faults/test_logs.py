@@ -11,7 +11,7 @@ from actors import health
 from actors.sandbox.town import Town, arg, selector
 from actors.system import System
 from tests.postgres_world import says, true_and_ready
-from tests.proxy import Answer, Ask, Call, Fault, Proxy
+from tests.proxy import Fault, Proxy
 from tests.proxy_faults import CutsPage, Lag, LogCap, Refuse, Withholds
 from tests.proxy_world import (
     LOGS,
@@ -187,13 +187,6 @@ async def test_logs_of_another_layout_are_counted_and_skipped(tmp_path: Path, da
     assert set(world.rows()) <= {*town.wallets}
 
 
-class RefusesLogs(Refuse):
-    """Of that method alone."""
-
-    async def on_call(self, call: Call, ask: Ask) -> Answer:
-        return await super().on_call(call, ask) if call.method == "eth_getLogs" else await ask(call)
-
-
 async def test_logs_that_are_refused_for_good_after_a_restart_are_no_readiness(
     behind: Behind, town: Town, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -201,7 +194,7 @@ async def test_logs_that_are_refused_for_good_after_a_restart_are_no_readiness(
     world = behind(proxy, **LOGS)
     async with following(world):
         pass
-    refusal = RefusesLogs(-32601, "the method eth_getLogs does not exist")
+    refusal = Refuse(methods=["eth_getLogs"], code=-32601, message="the method eth_getLogs does not exist")
     with proxy.fault(refusal):
         busy(town)  # something is to be closed
         async with running(world) as system:

@@ -25,19 +25,31 @@ _anvil:
 demo *ARGS: _sync _anvil
     @.venv/bin/python -m actors demo "$@"
 
+# Make one executable that needs no Python, with Postgres and anvil for the demo inside: dist/trueup.
+build: _sync _anvil
+    @.venv/bin/python packaging/build.py
+
+# The same, unless it is newer than what it is made of.
+_built: _sync _anvil
+    @test -x dist/trueup && test -z "$(find actors packaging schema.sql requirements.lock -type f -not -name '*.pyc' -newer dist/trueup)" || .venv/bin/python packaging/build.py
+
+# Try an executable where there is nothing else: `just smoke ./dist/trueup`.
+smoke BINARY *ARGS: _sync _anvil
+    @binary=$(realpath "$1") && shift && TRUEUP_BINARY=$binary .venv/bin/python -m pytest -n 2 tests/smoke "$@"
+
 # Lint, types and every test.
-test *ARGS: _tools _sync _anvil lint types
+test *ARGS: _tools _sync _anvil lint types _built
     @.venv/bin/python -m pytest -n 3 --dist worksteal "$@"
 
-# What the tests of the dashboard and of the alerts run.
+# What the tests of the dashboard, of the alerts and of the executable run.
 _tools:
-    @for tool in chromium promtool; do command -v $tool >/dev/null || { echo "the tests need $tool on the PATH: apt-get install chromium prometheus" >&2; exit 1; }; done
+    @for tool in chromium promtool objcopy; do command -v $tool >/dev/null || { echo "the tests need $tool on the PATH: apt-get install chromium prometheus binutils" >&2; exit 1; }; done
 
 # Lint and types.
 check: lint types
 
 lint:
-    .venv/bin/ruff check actors bench tests
+    .venv/bin/ruff check actors bench packaging tests
     git ls-files -z --cached --others --exclude-standard '*.py' | xargs -0 -n 60 -P 2 .venv/bin/flake8-async --enable=ASYNC1,ASYNC2,ASYNC3 --disable={{ async_off }}
 
 types:
@@ -46,6 +58,15 @@ types:
 # Resolve the dependencies again and pin them.
 lock:
     {{ uv }} export -q --no-emit-project --all-groups --all-extras --no-header --format requirements-txt -o requirements.lock
+    {{ uv }} export -q --no-emit-project --no-default-groups --no-header --format requirements-txt -o packaging/runtime.lock
+
+# Look up what requirements.lock pins among the published advisories. What could not be looked up fails it too.
+audit:
+    {{ uv }} tool run --from pip-audit==2.10.1 pip-audit --strict --require-hashes --disable-pip -r requirements.lock
+
+# Write what of docs/ is made of the code: the config reference and the cost table.
+reference: _sync
+    @.venv/bin/python -m tests.docs
 
 # Compile the sandbox's contracts again.
 contracts:
@@ -62,3 +83,7 @@ simulate *ARGS: _sync
 # Plant known bugs into copies of the code, and see how many histories the simulation needs to find each.
 simulate-bugs *ARGS: _sync
     @.venv/bin/python -m tests.simulation.bugs "$@"
+
+# Fuzz what comes from outside, by coverage: `just fuzz`, `just fuzz toml socket --seconds 600`, `just fuzz toml --data HEX` to replay.
+fuzz *ARGS: _sync
+    @.venv/bin/python -m tests.fuzz "$@"

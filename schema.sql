@@ -149,3 +149,42 @@ alter table wallet_balances add column if not exists address text;
 
 -- part: wallet_balances_index
 create index on wallet_balances (last_checked nulls first);
+
+-- What a role of least privileges needs beside each part, and no more: `trueup init --role NAME` grants it to NAME in place of trueup_service,
+-- as far as it is missing. Of a table that other programs may own, only the columns concerned; columns that are not there are left out.
+
+-- part: core_role
+grant select, insert, update on trueup_chains to trueup_service;
+grant select, insert, update, delete on trueup_blocks to trueup_service;
+grant select, insert, update, delete on trueup_set_aside to trueup_service;
+grant select, insert, update, delete on trueup_leases to trueup_service;
+grant select, insert, update on trueup_spend to trueup_service;
+
+-- part: audit_role
+grant select, insert, update, delete on trueup_audit to trueup_service;
+
+-- part: ledger_chains_role
+grant select, insert, update on trueup_ledger_chains to trueup_service;
+
+-- part: checkpoints_role
+grant select, insert (name, last_block, confirmed), update (last_block, confirmed, updated_at) on eth_indexer_checkpoints to trueup_service;
+
+-- part: holders_role
+-- Once for each asset, as its table. The whole of a row is read: its place (ctid) is how the audit draws at random.
+grant select, update (balance, blocknumber, updated_at, read_block) on eth_wallet_balances to trueup_service;
+
+-- part: holders_insert_role
+-- Not for an asset with track = "table".
+grant insert (wallet, balance, blocknumber, updated_at, read_block) on eth_wallet_balances to trueup_service;
+
+-- part: ledger_role
+grant select (id, name, rpc_url, is_active) on chains to trueup_service;
+grant select (id, chain_id, contract_address, decimals, is_native, is_active) on asset_on_chain to trueup_service;
+grant select (id, wallet_id, asset_on_chain_id, on_chain_balance_raw, on_chain_balance_human, processing_status, locked_until, locked_by,
+    last_checked, last_processed_at, last_error, last_error_at, sync_count, error_count, updated_at, address) on wallet_balances to trueup_service;
+grant update (on_chain_balance_raw, on_chain_balance_human, processing_status, locked_until, locked_by, last_checked, last_processed_at,
+    last_error, last_error_at, sync_count, error_count, updated_at) on wallet_balances to trueup_service;
+
+-- part: addresses_role
+-- Once for each lookup of `ledger.address_from`, as its table.
+grant select (id, address, chain_id, is_active) on user_wallet_addresses to trueup_service;

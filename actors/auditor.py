@@ -9,7 +9,7 @@ On crash or kill: open errands are seen through, and recorded rows without an ou
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from random import Random
@@ -19,7 +19,7 @@ import trio
 from actors.audit.check import Checker
 from actors.audit.draw import Drawing
 from actors.audit.panel import Panel
-from actors.audit.sample import pace_of, places_for, some
+from actors.audit.sample import Pace, pace_of, places_for, some
 from actors.audit.tally import Tally
 from actors.audit.verdict import Drift, Findings, Selected
 from actors.child import ChildSpec
@@ -39,32 +39,45 @@ log = get_logger("audit")
 
 
 class Auditor:
-    """One incarnation. `tally`, `checker` and `drawing` outlive it."""
+    """One incarnation. `tally`, `checker` and `drawing` outlive it; `rows_a_minute` are as they are configured now."""
 
     def __init__(
-        self, ports: ChainPorts, asset: AssetConfig, store: Store, rows_a_minute: int, tally: Tally, checker: Checker, drawing: Drawing
+        self,
+        ports: ChainPorts,
+        asset: AssetConfig,
+        store: Store,
+        rows_a_minute: Callable[[], int],
+        tally: Tally,
+        checker: Checker,
+        drawing: Drawing,
     ) -> None:
-        self._ports, self._asset, self._store = ports, asset, store
-        self._pace, self._tally, self._checker, self._drawing = pace_of(rows_a_minute), tally, checker, drawing
+        self._ports, self._asset, self._store, self._rows_a_minute = ports, asset, store, rows_a_minute
+        self._tally, self._checker, self._drawing = tally, checker, drawing
         self._rng = Random(random.getrandbits(64))
 
     async def stand_by(self) -> None:
         """Another copy of the process audits."""
+
+    def _pace(self) -> Pace:
+        return pace_of(self._rows_a_minute())
 
     async def run(self) -> None:
         """Tick for ever."""
         for errand in self._ports.book.open_of("audit", self._ports.config.name, self._asset.name):
             await self._ports.see_through(errand, live=False)
         while True:
-            due = trio.current_time() + self._pace.interval_secs
+            began = trio.current_time()
             with effort():
                 await self._conclude()
                 await self._tick()
-            await trio.sleep_until(due)
+            await self._ports.timers.sleep_until(partial(self._next, began))
+
+    def _next(self, last: float) -> float:
+        return last + self._pace().interval_secs
 
     async def _tick(self) -> None:
         """Draw, check, and mend. Whoever is killed before what is wrong is recorded draws it again some time."""
-        rows = self._pace.rows
+        rows = self._pace().rows
         share = self._tally.share()
         wanted = places_for(rows, 1.0 if share is None else share)
         drawn = await self._drawing.draw(self._store, self._asset, wanted, rows, self._rng)
@@ -83,6 +96,7 @@ class Auditor:
         metrics, name = self._ports.metrics, self._asset.name
         metrics.audit_checked.labels(name).inc(findings.checked)
         metrics.audit_wrong.labels(name).inc(len(findings.drifts))
+        metrics.audit_disputed.labels(name).inc(sum(why == "disputed" for why in findings.uncheckable.values()))
 
     async def _mend(self, drifts: Sequence[Drift]) -> None:
         """Record the evidence, have the rows read again, and look what came of it."""
@@ -154,16 +168,18 @@ def touch_of(asset: str, drift: Drift) -> Touch:
     return Touch(asset, wallet, need=drift.newest, live=False, repair=Repair(block, block, datetime.fromisoformat(row.updated_at), drift.branch))
 
 
-def specs(config: Config, chains: Mapping[str, ChainPorts], stores: Mapping[str, Store], holder: str) -> list[ChildSpec]:
-    """The auditors, one an asset; none where the audit is off."""
-    if not config.audit.rows_a_minute:
+def specs(config: Callable[[], Config], chains: Mapping[str, ChainPorts], stores: Mapping[str, Store], holder: str) -> list[ChildSpec]:
+    """The auditors, one an asset; none where the audit is off. `config`: as it is now."""
+    if not config().audit.rows_a_minute:
         return []
     return [
-        _spec(ports, asset, stores, config.audit.rows_a_minute, holder) for ports in chains.values() for asset in ports.assets.values()
+        _spec(ports, asset, stores, lambda: config().audit.rows_a_minute, holder) for ports in chains.values() for asset in ports.assets.values()
     ]
 
 
-def _spec(ports: ChainPorts, asset: AssetConfig, stores: Mapping[str, Store], rows_a_minute: int, holder: str) -> ChildSpec:
+def _spec(
+    ports: ChainPorts, asset: AssetConfig, stores: Mapping[str, Store], rows_a_minute: Callable[[], int], holder: str
+) -> ChildSpec:
     tally, store = Tally(), stores["auditing"]
     ports.asset_views[asset.name].audit = tally.shown
     checker = Checker(ports, asset, store, Panel(ports, asset.name))

@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import trio
 
-from actors.budget.spender import Spender, spending
+from actors.budget.spender import BACKFILL, Spender, spending
 from actors.closing import Closer
 from actors.config import AssetConfig
 from actors.errors import ConfigError, NodeBehind, NodeError
@@ -58,7 +58,7 @@ class Backfill:
         for errand in [*ports.book.open_of("backfill", ports.config.name, self._asset.name), *ports.book.open_of("repair", ports.config.name)]:
             ports.book.drop(errand.id)  # of a reorg's repairs, too: it is found again
         ports.view.branch = await ports.store.patiently(chain_store.branch, ports.config.name)
-        with spending(Spender("backfill", live=False, patient=True)):
+        with spending(Spender(BACKFILL, live=False, patient=True)):
             await self._go_on()
 
     async def _go_on(self) -> None:

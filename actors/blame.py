@@ -52,7 +52,7 @@ class Blame:
         book = self._ports.book
 
         def drops(touch: Touch) -> bool:
-            return batch.failures >= MOST_WAITS and not any(book.is_open(number) for number in touch.errands)
+            return batch.failures >= MOST_WAITS and not book.is_any_open(touch.errands)
 
         if all(touch.need > head and not drops(touch) for touch in batch.touches):
             return float(min(NOT_YET_SECS, 0.05 * 2**batch.failures))
@@ -86,16 +86,16 @@ class Blame:
         else:
             await self._set_aside(batch, error)
 
-    def split(self, batch: Batch, failures: int = 0) -> None:
-        """Each half is asked for by itself; a page of one wallet becomes a touch of it."""
+    def split(self, batch: Batch, failures: int = 0, most: int | None = None) -> None:
+        """Each half is asked for by itself, or of a page each part of at most so many wallets; a page of one becomes a touch of it."""
         hand, book, page = self._ports.hand, self._ports.book, batch.page
         if page is None:
             hand.split(batch, failures)
             return
         hand.landed(batch)
         if page.count > 1:
-            for half in book.halve_page(page):
-                hand.put_page(replace(half, failures=failures))
+            for part in book.part_page(page, most or (page.count + 1) // 2):
+                hand.put_page(replace(part, failures=failures))
             return
         hand.put_suspects(book.single_out(page, [page.wallets]))
         book.finish_page(page, 0)

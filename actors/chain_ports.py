@@ -20,6 +20,7 @@ from actors.mailbox import Lane, Mailbox
 from actors.messages import Outcome, PageReading
 from actors.metrics import Metrics
 from actors.ports import ChainPorts, Store
+from actors.timers import Timers
 from actors.view import AssetView, ChainView, ServiceView
 
 TOUCH_MESSAGES = 64
@@ -36,6 +37,7 @@ class Shared(Protocol):
     pages: tuple[Lane[PageReading], ...]
     view: ServiceView
     stores: dict[str, Store]
+    timers: Timers
 
     @property
     def connect(self) -> ws.Connect: ...
@@ -48,7 +50,7 @@ def ports_of(chain: ChainConfig, shared: Shared) -> ChainPorts:
     view, views = _view(chain, pool, shared.config), _asset_views(chain, assets)
     shared.view.chains[chain.name] = view
     shared.view.assets.update(views)
-    budget = budget_of(chain, shared.config, pool, shared.metrics, shared.view)
+    budget = budget_of(chain, lambda: shared.config, pool, shared.metrics, shared.view, shared.timers)
     return ChainPorts(
         config=chain,
         assets=assets,
@@ -68,6 +70,7 @@ def ports_of(chain: ChainConfig, shared: Shared) -> ChainPorts:
         budget=budget,
         latencies=latencies_of(views, shared.metrics.event_to_row_seconds),
         archives=archives_of(chain, shared.client, budget, pool.on_request),
+        timers=shared.timers,
     )
 
 
@@ -88,5 +91,10 @@ def _view(chain: ChainConfig, pool: Pool, config: Config) -> ChainView:
 
 
 def _asset_views(chain: ChainConfig, assets: Mapping[str, AssetConfig]) -> dict[str, AssetView]:
-    every = chain.confirm_secs if chain.ws else chain.poll_interval_secs
+    every = closes_every(chain)
     return {name: AssetView(name, chain.name, follows=bool(asset.triggers), closes_every_secs=every) for name, asset in assets.items()}
+
+
+def closes_every(chain: ChainConfig) -> float:
+    """How often a closing is due, in seconds."""
+    return chain.confirm_secs if chain.ws else chain.poll_interval_secs

@@ -29,7 +29,7 @@ from actors.messages import Marks, Move, Touch
 from actors.ports import ChainPorts
 from actors.pushes import PushWatch
 from actors.reorg import Reorgs
-from actors.second_asking import SecondAsking
+from actors.second_asking import SecondAsking, withheld
 from actors.store import checkpoint, holders
 from actors.store.chain import Block
 from actors.store.holders import RowState
@@ -60,6 +60,7 @@ class Closer:
         self._early: tuple[Header, Span] | None = None
         self._lies = False
         self._second = SecondAsking()
+        self._reads_most = False  # of the wallets that the last head's logs touched
         self.marks: Marks | None = None
 
     @property
@@ -146,10 +147,11 @@ class Closer:
         if span.events:
             self._ports.asset_views[self._asset.name].last_event_at = datetime.now(UTC)
             await self._ports.learn_when(endpoint, span.first)
-        errand = await self._register(endpoint, span, marks, target, branch, whole)
-        if errand is None:
-            return Closed(more=True)
-        await self.see_through(errand)
+        with self._ports.reading_ahead(self._asset.name, target, branch, () if whole or not self._reads_most else span.events):
+            errand = await self._register(endpoint, span, marks, target, branch, whole)
+            if errand is None:
+                return Closed(more=True)
+            await self.see_through(errand)
         if not errand.dropped:
             self._note(target, span, errand)
         return Closed(more or errand.dropped, parted)
@@ -179,7 +181,7 @@ class Closer:
         if self.marks is None or self.marks.last_block == target.number:  # a part of a second asking ends below what is closed
             self._is_closed(target)
         self._ports.metrics.closings.labels(self._asset.name).inc()
-        self._lies = self._watch.closed(self._asset.name, span.ids) and self._ports.config.follow == "logs"
+        self._lies = self._watch.closed(self._asset.name, span.ids)
 
     async def _target(self, endpoint: Endpoint, whole: bool) -> Header:
         """The block to close up to: the pushed head, or the head of the endpoint that is asked."""
@@ -223,6 +225,8 @@ class Closer:
         self._ports.metrics.touches.labels(self._asset.name, "live").inc(len(items))
         errand = self._ports.book.register("closing", self._ports.config.name, self._asset.name, items, move)
         errand.events = Counter(item.need for item in items if isinstance(item, Touch))
+        if not whole and span.events:
+            self._reads_most = 2 * errand.events.total() >= len(span.events)
         return errand
 
     def _judge(self, span: Span, rows: Mapping[bytes, RowState], marks: Marks, endpoint: Endpoint, whole: bool) -> None:
@@ -232,14 +236,9 @@ class Closer:
             self._answered_by = endpoint
         if not whole or marks.confirmed is None:
             return
-        withheld = sum(
-            block <= marks.last_block and row.tracked and not row.aside and (row.blocknumber or -1) < block
-            for wallet, block in span.events.items()
-            if (row := rows.get(wallet)) is not None
-        )
-        if withheld:
-            self._ports.metrics.logs_withheld.labels(self._ports.config.name).inc(withheld)
-            log.warning("logs were withheld the first time", asset=self._asset.name, wallets=withheld)
+        if wallets := withheld(span.events, rows, marks):
+            self._ports.metrics.logs_withheld.labels(self._ports.config.name).inc(wallets)
+            log.warning("logs were withheld the first time", asset=self._asset.name, wallets=wallets)
             if first_by is not None and first_by is not endpoint:
                 self._ports.pool.failed(first_by, Transient("withheld logs"))
 

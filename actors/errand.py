@@ -87,16 +87,16 @@ class ErrandBook:
         errand.requested = count
         return errand
 
-    def halve_page(self, page: Page) -> list[Page]:
-        """The page's two halves, which stand for it from now on; none where nobody waits for it any more."""
+    def part_page(self, page: Page, most: int) -> list[Page]:
+        """The page's parts of at most so many wallets, which stand for it from now on; none where nobody waits for it any more."""
         found = self._open.get(page.errand)
         if found is None or found.pages.pop(page.id, None) is None:
             return []
-        wallets, middle = page.wallets.split(","), page.count // 2
-        for half in (wallets[:middle], wallets[middle:]):
-            number = next(self._ids)
-            found.pages[number] = Page(number, page.errand, page.asset, ",".join(half), len(half), page.failures)
-        return list(found.pages.values())[-2:]
+        wallets = page.wallets.split(",")
+        pieces = [wallets[at : at + most] for at in range(0, page.count, most)]
+        parts = [Page(next(self._ids), page.errand, page.asset, ",".join(piece), len(piece), page.failures) for piece in pieces]
+        found.pages.update((part.id, part) for part in parts)
+        return parts
 
     def single_out(self, page: Page, wallets: Iterable[str]) -> list[Touch]:
         """Touches for some wallets of a page, for which its errand waits as well; none where nobody waits for it any more."""
@@ -147,9 +147,9 @@ class ErrandBook:
             e.move for e in self._open.values() if e.move is not None and e.pending.keys() <= finishing.get(e.id, frozenset())
         ]
 
-    def is_open(self, errand: int) -> bool:
-        """Whether anybody still waits for it."""
-        return errand in self._open
+    def is_any_open(self, errands: Set[int]) -> bool:
+        """Whether anybody still waits for one of them."""
+        return not self._open.keys().isdisjoint(errands)
 
     def end(self, errand: int) -> None:
         """An errand is over, whatever is left in it."""

@@ -7,7 +7,7 @@ ends it. Each copy of the process measures for itself, since each answers for it
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 import psycopg
@@ -34,14 +34,19 @@ log = get_logger("freshness")
 
 
 class Watched:
-    """One asset: what was measured of it last, and its objective. It outlives the actor."""
+    """One asset: what was measured of it last, and its objective. It outlives the actor. `assets` are as they are configured now."""
 
-    def __init__(self, asset: AssetConfig, view: AssetView) -> None:
-        self.asset, self._view = asset, view
-        self.due = float("-inf")
+    def __init__(self, assets: Mapping[str, AssetConfig], view: AssetView) -> None:
+        self._assets, self._view = assets, view
+        self._measured_at, self._took_secs = float("-inf"), 0.0
         self._ages: Ages | None = None
         self._known_at: float | None = None
         self._objective: Objective | None = None
+
+    @property
+    def asset(self) -> AssetConfig:
+        """As it is configured now."""
+        return self._assets[self._view.name]
 
     def measured(self, ages: Ages, took_secs: float) -> None:
         """Show it; the next one is due after a rest that this one's cost allows."""
@@ -57,20 +62,27 @@ class Watched:
         self._rest(took_secs)
 
     def _rest(self, took_secs: float) -> None:
-        rest = min(LONGEST_REST_SECS, REST * took_secs)
+        self._measured_at, self._took_secs = trio.current_time(), took_secs
+
+    @property
+    def due(self) -> float:
+        """When it is to be measured again."""
+        rest = min(LONGEST_REST_SECS, REST * self._took_secs)
         if self.asset.target_age_secs:
-            rest = min(rest, max(REST_OF_TARGET * self.asset.target_age_secs, LEAST_REST * took_secs))
-        self.due = trio.current_time() + rest
+            rest = min(rest, max(REST_OF_TARGET * self.asset.target_age_secs, LEAST_REST * self._took_secs))
+        return self._measured_at + rest
 
     def judge(self, now: float) -> None:
         """Whether the target age will be kept, by what is known now."""
-        if not self.asset.target_age_secs:
+        target = self.asset.target_age_secs
+        if not target:
+            self._objective = self._view.objective = None
             return
-        if self._objective is None:
-            self._objective = Objective(self.asset.target_age_secs, now)
+        if self._objective is None or self._objective.target_secs != target:
+            self._objective = Objective(target, now)
         self._known_at = now if self._known_at is None else self._known_at
-        if now - self._known_at > max(KNOWN_SECS, KNOWN_OF_TARGET * self.asset.target_age_secs):
-            self._view.objective = unknown(self.asset.target_age_secs, now - self._known_at, self._view.age_error)
+        if now - self._known_at > max(KNOWN_SECS, KNOWN_OF_TARGET * target):
+            self._view.objective = unknown(target, now - self._known_at, self._view.age_error)
             return
         forecast = self._view.forecast()
         if self._ages is not None and forecast is not None:
@@ -107,7 +119,7 @@ async def _measure(watched: Watched, store: Store) -> None:
 
 def freshness_of(chains: Iterable[ChainPorts], store: Store) -> list[ChildSpec]:
     """The actor, as the supervisor keeps it; none where there are only ledger rows."""
-    watched = [Watched(asset, ports.asset_views[name]) for ports in chains for name, asset in ports.assets.items()]
+    watched = [Watched(ports.assets, ports.asset_views[name]) for ports in chains for name in ports.assets]
 
     async def keep(*, task_status: trio.TaskStatus[None]) -> None:
         await run(watched, store, task_status=task_status)

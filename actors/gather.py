@@ -65,13 +65,19 @@ class Span:
 
 
 class Gatherer:
-    """Asks for one asset's logs. `size` outlives the ranges, since it is the provider's. `on_blocks` hears up to where a span has come."""
+    """Asks for one asset's logs. `on_blocks` hears up to where a span has come."""
 
     def __init__(self, ports: ChainPorts, asset: AssetConfig) -> None:
         self._ports, self._asset = ports, asset
         self._filter, self._shapes = filter_for(asset.triggers), shapes_of(asset.triggers)
-        self.size = RangeSize(ports.config.max_log_blocks)
+        self._size = RangeSize(ports.config.max_log_blocks)
         self.on_blocks: Callable[[int], object] = lambda last: None
+
+    @property
+    def size(self) -> RangeSize:
+        """How many blocks a question asks for. It outlives the ranges, since it is the provider's; its bound is the config's of now."""
+        self._size.at_most(self._ports.config.max_log_blocks)
+        return self._size
 
     async def block(self, endpoint: Endpoint, block: Header, ids_above: float) -> Span:
         """The logs of one block, asked for by its hash. Raises NodeError."""

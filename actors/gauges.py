@@ -41,6 +41,9 @@ class Gauges:
 
     def _make_of_chains(self, make: Make) -> None:
         self._ready = make("ready", "1 while the service does its job, as /readyz says")
+        self._config_good = make("config_reload_success", "1 while the config file, as it was last read, is in force or waits for a restart")
+        about = "When the config file was last read and taken, in Unix time, as Prometheus says it of its own"
+        self._config_at = make("config_last_reload_success_timestamp_seconds", about)
         self._store_up = make("store_up", "1 while no unit of work waits for Postgres")
         self._endpoint_up = make("endpoint_up", "1 while a node's endpoint answers", "chain", "endpoint")
         self._connected = make("chain_connected", "1 while news of the chain comes in", "chain")
@@ -73,6 +76,8 @@ class Gauges:
         """`now` is monotonic."""
         self._ready.set(health.readiness(view, now)[0])
         self._store_up.set(view.store_ok)
+        self._config_good.set(view.config.error is None)
+        self._config_at.set(view.config.loaded_at.timestamp())
         for gauge in self._labelled:
             gauge.clear()
         for chain in view.chains.values():

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from actors.moments import iso
-from actors.view import AssetView, ChainView, EndpointFacts, ServiceView
+from actors.view import AssetView, ChainView, ConfigView, EndpointFacts, ServiceView
 from actors.warnings import CRASH_LOOP, crashes, fails, warnings, why
 
 MAX_EVENT_LAG_SECS = 600.0
@@ -131,6 +131,7 @@ def status(view: ServiceView, now: float) -> dict[str, Any]:
         "warnings": warnings(view, assets, now),
         "rates": view.rates(),
         "chaos_enabled": view.chaos_enabled,
+        "config": _config(view.config),
         "postgres": {"ok": view.store_ok, "error": view.store_error},
         "actors": [dict(actor) for actor in view.actors()],
         "chains": [_chain(chain, view, now) for chain in view.chains.values()],
@@ -143,6 +144,10 @@ def status(view: ServiceView, now: float) -> dict[str, Any]:
     }
 
 
+def _config(config: ConfigView) -> dict[str, Any]:
+    return {"loaded_at": _iso(config.loaded_at), "error": config.error, "restart_needed": list(config.restart_needed)}
+
+
 def _chain(chain: ChainView, view: ServiceView, now: float) -> dict[str, Any]:
     return {
         "name": chain.name,
@@ -150,6 +155,7 @@ def _chain(chain: ChainView, view: ServiceView, now: float) -> dict[str, Any]:
         "connected": chain.is_connected(now),
         "head": chain.head.number if chain.head is not None else None,
         "head_at": _iso(_moment(chain.head.timestamp)) if chain.head is not None else None,
+        "head_seen_secs_ago": _ago(chain.head_seen_at, now),
         "closed": chain.closed.number if chain.closed is not None else None,
         "behind": _behind(chain, [asset for asset in view.assets.values() if asset.chain == chain.name and asset.follows]),
         "branch": chain.branch,

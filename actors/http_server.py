@@ -1,14 +1,17 @@
 """HTTP/1.1 over Trio and h11: the transport, which knows no paths.
 
 A client can hurt itself alone: everything about it is bounded. A request must arrive whole within
-`idle_secs`, each piece that is sent must be taken within `send_secs`, bodies and headers have a largest size,
-and connections above the cap are closed at once. Streams have a cap of their own below it, so that open
-dashboards leave room for health checks. Nothing is shielded: a cancel leaves at any await.
+`idle_secs`, each piece that is sent must be taken within `send_secs`, bodies and headers have a largest size.
+Where there are as many connections as may be, a new one takes the place of the one that keeps us waiting longest,
+so that no number of slow clients shuts a prompt one out. Streams have a cap of their own below it, so that open
+dashboards leave room for health checks; answers take a share of the process's time, so that no number of prompt
+clients takes it from the actors. Nothing is shielded: a cancel leaves at any await.
 """
 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -17,6 +20,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import h11
 import trio
+
+from actors.http_bounds import Room, Share, Waited
 
 log = logging.getLogger("trueup.server")
 RECEIVE_BYTES = 16 * 1024
@@ -35,6 +40,7 @@ class Limits:
     body_bytes: int = 64 * 1024
     connections: int = 100
     streams: int = 32
+    share: float = 0.1
 
 
 @dataclass(frozen=True)
@@ -76,38 +82,50 @@ class Refused(Exception):
 class HttpServer:
     """Serves connections with one handler; `connections` and `streams` are how many there are now."""
 
-    def __init__(self, handler: Handler, limits: Limits | None = None) -> None:
-        self._handler = handler
+    def __init__(self, handler: Handler, limits: Limits | None = None, clock: Callable[[], float] = time.thread_time) -> None:
+        self._handler, self._clock = handler, clock
         self._limits = limits or Limits()
-        self.connections = 0
+        self._room, self._share = Room(self._limits.connections), Share(self._limits.share)
         self.streams = 0
+
+    @property
+    def connections(self) -> int:
+        """How many there are now."""
+        return len(self._room)
 
     async def serve(self, stream: trio.abc.Stream) -> None:
         """One connection, from its first byte until it ends. Raises nothing that a client can cause."""
-        if self.connections >= self._limits.connections:
+        place = self._room.enter()
+        if place is None:
             await trio.aclose_forcefully(stream)
             return
-        self.connections += 1
         try:
-            await self._exchanges(_Connection(stream, self._limits))
+            with place.scope:
+                await self._exchanges(_Connection(stream, self._limits, place), place)
         except CLIENT_FAULTS:
             pass
         except Exception:
             log.exception("a connection failed")
         finally:
-            self.connections -= 1
+            self._room.leave(place)
             await trio.aclose_forcefully(stream)
 
-    async def _exchanges(self, connection: _Connection) -> None:
+    async def _exchanges(self, connection: _Connection, place: Waited) -> None:
         while True:
             try:
                 request = await connection.receive()
             except Refused as refused:
+                await self._share.wait(place)
+                self._share.take(0)
                 await connection.refuse(refused)
                 return
             if request is None:
+                self._share.take(0)
                 return
+            await self._share.wait(place)
+            began = self._clock()
             response = self._answer(request)
+            self._share.take(self._clock() - began)
             await self._send(connection, request, response)
             if response.after is not None:
                 response.after()
@@ -141,13 +159,13 @@ class HttpServer:
 class _Connection:
     """h11's state machine joined to a stream."""
 
-    def __init__(self, stream: trio.abc.Stream, limits: Limits) -> None:
-        self._stream, self._limits = stream, limits
+    def __init__(self, stream: trio.abc.Stream, limits: Limits, place: Waited) -> None:
+        self._stream, self._limits, self._place = stream, limits, place
         self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=limits.header_bytes)
 
     async def receive(self) -> Request | None:
         """The next request, its body read and dropped; None when the client has left or lets us wait."""
-        with trio.move_on_after(self._limits.idle_secs):
+        with self._place.waiting(), trio.move_on_after(self._limits.idle_secs):
             try:
                 return await self._receive()
             except h11.RemoteProtocolError as error:
@@ -215,7 +233,7 @@ class _Connection:
     async def _send(self, event: h11.Event) -> None:
         data = self._h11.send(event)
         if data:
-            with trio.fail_after(self._limits.send_secs):
+            with self._place.waiting(), trio.fail_after(self._limits.send_secs):
                 await self._stream.send_all(data)
 
 

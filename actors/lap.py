@@ -15,6 +15,7 @@ import trio
 from actors.config import AssetConfig
 from actors.errand import Errand
 from actors.evm.size import FIRST
+from actors.mailbox import Bell
 from actors.ports import ChainPorts
 from actors.progress import effort
 from actors.store import pages
@@ -49,6 +50,11 @@ class Lap:
             self._stuck += min(page.ties, errand.requested - errand.updated)
 
     @property
+    def pages(self) -> int:
+        """How many are under way."""
+        return len(self._under_way)
+
+    @property
     def passing(self) -> int:
         """How many of the rows of `since` are under way, or came out of it as old as they were: their row was newer than the reading."""
         return self._stuck + sum(page.ties for page in self._under_way.values() if page.last == self.since)
@@ -56,11 +62,11 @@ class Lap:
 
 async def go(ports: ChainPorts, asset: AssetConfig, lap: Lap, most: int, on_page: Callable[[Lap], object] = lambda lap: None) -> None:
     """Read up to `most` rows on from where the lap stands; returns when all of them are done."""
-    free = trio.Semaphore(ports.config.calls_in_flight + AHEAD)
-    left = most
+    ended, left = Bell(), most
     async with trio.open_nursery() as nursery:
         while left > 0:
-            await free.acquire()
+            while lap.pages >= ports.config.calls_in_flight + AHEAD:
+                await ended.wait()
             with effort():
                 # Not less than a call begins with: a page that is too large for one is parted on the way.
                 limit = min(left, max(FIRST, ports.size_for(ports.pool.preferred()).current))
@@ -70,12 +76,12 @@ async def go(ports: ChainPorts, asset: AssetConfig, lap: Lap, most: int, on_page
             left -= page.count
             errand = ports.book.register_page(ports.config.name, asset.name, page.wallets, page.count)
             lap.took(errand.id, page)
-            nursery.start_soon(partial(_see_through, ports, errand, lap, free, on_page))
+            nursery.start_soon(partial(_see_through, ports, errand, lap, ended, on_page))
 
 
-async def _see_through(ports: ChainPorts, errand: Errand, lap: Lap, free: trio.Semaphore, on_page: Callable[[Lap], object]) -> None:
+async def _see_through(ports: ChainPorts, errand: Errand, lap: Lap, ended: Bell, on_page: Callable[[Lap], object]) -> None:
     await ports.see_through(errand, live=False)
     lap.ended(errand)
     ports.asset_views[errand.asset].swept += errand.requested
     on_page(lap)
-    free.release()
+    ended.ring()

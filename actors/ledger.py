@@ -8,7 +8,9 @@ dies leaves leases, which end by themselves. On a clean stop the writer frees wh
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import psycopg
 import trio
@@ -28,6 +30,7 @@ from actors.store import ledger as ledger_store
 from actors.store import ledger_write
 from actors.store.ledger import ChainRow, Tables
 from actors.store.postgres import one_line
+from actors.timers import Timers
 from actors.unwritable import ONE_ROWS_FAULT
 from actors.view import LedgerView, ServiceView
 
@@ -38,9 +41,9 @@ log = get_logger("ledger")
 
 @dataclass
 class LedgerPorts:
-    """What the system hands to the worker."""
+    """What the system hands to the worker. `config`: as it is now."""
 
-    config: LedgerConfig
+    config: Callable[[], LedgerConfig]
     holder: str
     store: Store
     readings: Mailbox[tuple[Outcome, ...]]
@@ -48,6 +51,7 @@ class LedgerPorts:
     book: ErrandBook
     view: ServiceView
     metrics: Metrics
+    timers: Timers
 
 
 @dataclass
@@ -62,8 +66,12 @@ class Ledger:
     """One incarnation. See the module."""
 
     def __init__(self, ports: LedgerPorts) -> None:
-        self._ports, self._config = ports, ports.config
+        self._ports = ports
         self._working: dict[str, _Working] = {}
+
+    @property
+    def _config(self) -> LedgerConfig:
+        return self._ports.config()
 
     async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
         """For ever."""
@@ -75,7 +83,7 @@ class Ledger:
             while True:
                 with effort():
                     await self._look(nursery, await store.patiently(ledger_store.chains), tables)
-                await trio.sleep(self._config.interval_secs)
+                await self._ports.timers.sleep(lambda: self._config.interval_secs)
 
     async def _look(self, nursery: trio.Nursery, rows: list[ChainRow], tables: Tables) -> None:
         """Begin with chains that are new, and end with those that are gone or have become others."""
@@ -124,25 +132,28 @@ class Ledger:
                 except (psycopg.Error, ValueError, TypeError) as error:
                     # What this chain's rows hold, or a bug: either way the other chains go on.
                     _show(working.row, shown, f"{type(error).__name__}: {one_line(error)}", error)
-                due = max(due + self._config.interval_secs, trio.current_time())
-                await trio.sleep_until(due)
+                due = await self._ports.timers.sleep_until(partial(self._next, due, trio.current_time()))
+
+    def _next(self, last: float, now: float) -> float:
+        """When the next claim is due: a late one is not made up for."""
+        return max(last + self._config.interval_secs, now)
 
     async def _claims(self, ports: ChainPorts, row: ChainRow, tables: Tables, shown: LedgerView) -> None:
         """What a dead incarnation left open, or else one new claim."""
-        left = [errand for errand in self._ports.book.claims() if errand.asset == row.id]
-        for errand in left or await self._claim(ports, row, tables):
+        left, lease = [errand for errand in self._ports.book.claims() if errand.asset == row.id], self._config.lease_secs
+        for errand in left or await self._claim(ports, row, tables, lease):
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._renew, ports, errand, 0 if left else self._config.lease_secs / RENEWALS)
+                nursery.start_soon(self._renew, ports, errand, 0 if left else lease / RENEWALS)
                 await ports.see_through(errand, live=False)
                 nursery.cancel_scope.cancel()
             if errand.dropped:
                 raise Unusable(f"rows were given back, since nothing answers: {_endpoints(ports)}")
             self._completed(row, errand, shown)
 
-    async def _claim(self, ports: ChainPorts, row: ChainRow, tables: Tables) -> list[Errand]:
+    async def _claim(self, ports: ChainPorts, row: ChainRow, tables: Tables, lease_secs: float) -> list[Errand]:
         await _check(ports)
         locked_by = f"{self._ports.holder}:{secrets.token_hex(8)}"
-        rows = await self._leased(row, tables, locked_by)
+        rows = await self._leased(row, tables, locked_by, lease_secs)
         if not rows:
             return []
         claim, items = claim_of(rows, locked_by, tables.id_type, self._config.address_from)
@@ -151,12 +162,12 @@ class Ledger:
         errand.requested = len(rows)
         return [errand]
 
-    async def _leased(self, row: ChainRow, tables: Tables, locked_by: str) -> list[LedgerRow]:
+    async def _leased(self, row: ChainRow, tables: Tables, locked_by: str, lease_secs: float) -> list[LedgerRow]:
         """A row that takes no update is set aside: it would fail every claim."""
-        store, config = self._ports.store, self._config
+        store, most = self._ports.store, self._config.batch_size
         for _ in range(ATTEMPTS):
             try:
-                return await store.patiently(ledger_store.claim, tables, row.id, locked_by, config.lease_secs, config.batch_size)
+                return await store.patiently(ledger_store.claim, tables, row.id, locked_by, lease_secs, most)
             except ONE_ROWS_FAULT:
                 await self._set_aside(row)
         return []
@@ -170,23 +181,27 @@ class Ledger:
             await store.patiently(ledger_write.put_aside, number, f"cannot be leased: {reason}")
 
     async def _renew(self, ports: ChainPorts, errand: Errand, after_secs: float) -> None:
-        """Renew what is left of a claim, time and again; give it back where no endpoint has been there for a whole lease."""
+        """Renew what is left of a claim, time and again; give it back where no endpoint has been there for a whole lease.
+
+        When a lease is renewed goes by what it was taken for, whatever is configured by then: a longer one would come too late for it.
+        """
         claim = errand.claim
         assert claim is not None  # it is a claim's errand
         away = 0
         while away < RENEWALS:
             await trio.sleep(after_secs)
-            after_secs = self._config.lease_secs / RENEWALS
+            lease = self._config.lease_secs
+            after_secs = lease / RENEWALS
             ids = [held.id for key in errand.pending for held in claim.rows.get(key, ())]
             with effort():
                 if ids:
-                    await self._renewed(claim, ids)
+                    await self._renewed(claim, ids, lease)
                 away = 0 if ports.pool.healthy() else away + 1
         await self._release(errand)
 
-    async def _renewed(self, claim: Claim, ids: list[str]) -> None:
+    async def _renewed(self, claim: Claim, ids: list[str], lease_secs: float) -> None:
         try:
-            await self._ports.store.patiently(ledger_store.renew, claim.id_type, ids, claim.locked_by, self._config.lease_secs)
+            await self._ports.store.patiently(ledger_store.renew, claim.id_type, ids, claim.locked_by, lease_secs)
         except ONE_ROWS_FAULT as error:  # a row takes no update any more: the leases end by themselves, and the writes are fenced
             log.warning("leases are not renewed", rows=len(ids), reason=one_line(error))
 

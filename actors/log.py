@@ -70,6 +70,7 @@ def setup(level: str = "info", stream: TextIO | None = None, form: str = "consol
     """Sends every log line to `stream` (standard error); `form` is console or json. A second call replaces the first."""
     if level.lower() not in LEVELS:
         raise ValueError(f"expected one of {', '.join(LEVELS)}, got {level}")
+    logging.raiseExceptions = False  # what cannot be shown is lost: logging would print its arguments, unmasked
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonFormatter(ROOT) if form == "json" else Formatter())
     root = logging.getLogger()
@@ -94,4 +95,6 @@ def field(value: object) -> str:
 
 def one_line(text: str) -> str:
     """The text with every control character escaped."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -1,10 +1,12 @@
-"""What travels between the actors: touches to the batcher, outcomes to the writer. All frozen: actors share no objects."""
+"""What travels between the actors: touches to the batcher, outcomes to the writer. None is ever changed: actors share no objects."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+
+from actors.record import record
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +22,7 @@ class Repair:
     branch: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Touch:
     """A request to read one wallet of an asset again.
 
@@ -95,7 +97,7 @@ class PageResult:
     closed: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Reading:
     """A wallet's sum at a block of a branch. `read_at` is the monotonic time in seconds at which it was asked for."""
 
@@ -107,7 +109,7 @@ class Reading:
     read_at: float
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Covered:
     """A touch that the row's `read_block` already covers: only `blocknumber` is to move."""
 
@@ -115,7 +117,7 @@ class Covered:
     branch: int
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Failed:
     """A wallet that failed alone: to be set aside."""
 
@@ -124,7 +126,7 @@ class Failed:
     branch: int
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Raised:
     """A touch of a wallet that is set aside: its stored block is raised, and the touch is finished by that."""
 

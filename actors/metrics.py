@@ -82,6 +82,7 @@ class Metrics:
         self.registry.register(self.event_to_row_seconds)
         self.audit_checked = self._make(Counter, "audit_checked_total", "Rows compared with the chain again", "asset")
         self.audit_wrong = self._make(Counter, "audit_wrong_total", "Those of them that were wrong", "asset")
+        self.audit_disputed = self._make(Counter, "audit_disputed_total", "Rows that endpoints contradicted each other over", "asset")
 
     def _make_of_chains(self) -> None:
         self.hints_dropped = self._make(Counter, "hints_dropped_total", "Hints dropped at a full lane", "chain")
@@ -104,7 +105,7 @@ class Metrics:
                 self.touches.labels(asset, lane)
             for counter in (self.readings, self.rows_written, self.closings, self.closings_failed, self.logs_undecodable):
                 counter.labels(asset)
-            for counter in (self.sweep_ticks, self.sweep_ticks_dropped, self.audit_checked, self.audit_wrong):
+            for counter in (self.sweep_ticks, self.sweep_ticks_dropped, self.audit_checked, self.audit_wrong, self.audit_disputed):
                 counter.labels(asset)
             self.event_to_row_seconds.expect([asset])
 

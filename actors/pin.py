@@ -7,14 +7,18 @@ an old pin is pruned state before long.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
 import trio
 
 from actors.batch import Batch
-from actors.errors import NodeBehind, NotYet, WrongBlock
+from actors.errors import NodeBehind, NotYet, OrphanedBlock, WrongBlock
 from actors.evm.block import Header, Pin
 from actors.evm.endpoint import Endpoint
 from actors.ports import ChainPorts
 
+T = TypeVar("T")
 FRESH_HEAD_SECS = 2.0
 OLDEST_PIN = 64  # half of the 128 blocks whose state a full node keeps
 BEHIND_HEAD = 2
@@ -22,7 +26,7 @@ BEHIND_HEAD = 2
 
 async def choose_pin(ports: ChainPorts, endpoint: Endpoint, batch: Batch) -> Pin:
     """A pin not older than the batch's touches. Raises NodeBehind where the endpoint has no such block."""
-    closed = _closed_block(ports, batch)
+    closed = closed_block(ports, batch)
     if (named := await _named_by_log(endpoint, batch, closed)) is not None:
         ports.times.saw(named)
         return Pin(named.number, named.hash, named)
@@ -64,10 +68,26 @@ async def _for_sweep(ports: ChainPorts, endpoint: Endpoint, batch: Batch, closed
     return header
 
 
-def _closed_block(ports: ChainPorts, batch: Batch) -> int:
+def closed_block(ports: ChainPorts, batch: Batch) -> int:
     """The newest block that any of the batch's assets has closed: an older one is written only if it was one of the closed ones."""
     views = [ports.asset_views[asset] for asset in batch.assets if asset in ports.asset_views]  # a ledger's closes nothing
     return max((view.checkpoint_block or 0 for view in views), default=0)
+
+
+async def pinned(ports: ChainPorts, endpoint: Endpoint, pin: Pin, ask: Callable[[], Awaitable[T]]) -> T:
+    """What is answered at the pin. Raises OrphanedBlock or WrongBlock where the node has another block at its number."""
+    behind: NodeBehind
+    try:
+        return await ask()
+    except NodeBehind as error:
+        behind = error
+    if await is_orphaned(endpoint, pin):
+        closed = ports.view.closed
+        if closed is not None and pin.hash == closed.hash:
+            # A reorg, which the closings will find, or a node on a branch of its own: its readings are not wanted either way.
+            raise WrongBlock(f"has another block {pin.number} than was closed") from behind
+        raise OrphanedBlock(f"block {pin.number} is not on the chain any more") from behind
+    raise behind
 
 
 async def is_orphaned(endpoint: Endpoint, pin: Pin) -> bool:

@@ -6,13 +6,15 @@ Everything here outlives the actors. `patiently` is the one way to wait for Post
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 import trio
 
 from actors import claim
+from actors.ahead import Aheads
 from actors.budget.gate import Budget
 from actors.config import AssetConfig, ChainConfig, SweeperConfig
 from actors.errand import Errand, ErrandBook
@@ -32,6 +34,7 @@ from actors.messages import Outcome, Page, PageReading, Touch
 from actors.metrics import Metrics
 from actors.progress import beat, waiting_for_others
 from actors.restarts import Backoff
+from actors.timers import Timers
 from actors.view import AssetView, ChainView, ServiceView
 
 T = TypeVar("T")
@@ -101,11 +104,12 @@ class ChainPorts:
     sizes: dict[tuple[int, str], CallSize] = field(default_factory=dict)
     hand: Hand = field(default_factory=Hand)
     hand_bell: Bell = field(default_factory=Bell)
+    aheads: Aheads = field(default_factory=Aheads)
     draining: bool = False
     turns: dict[str, int] = field(default_factory=dict)  # by asset: the index of the endpoint that was asked last
-    head_seen_at: float = float("-inf")
     old_header_due: float = float("-inf")  # when one may be asked for again that no node had
     times: BlockTimes = field(default_factory=BlockTimes)
+    timers: Timers = field(default_factory=Timers)
     settled: tuple[Header, float] | None = None  # a block some way behind the head, and when that was asked for
 
     def sources_of(self, asset: str) -> tuple[Source, ...]:
@@ -117,13 +121,20 @@ class ChainPorts:
         """How many wallets go into a call, by the rung that an endpoint is on."""
         rung = self.reader.rung(endpoint)
         most = min(self.config.holders_per_call, rung.most)
-        return self.sizes.setdefault((endpoint.index, rung.name), CallSize(most))
+        size = self.sizes.setdefault((endpoint.index, rung.name), CallSize(most))
+        size.at_most(most)
+        return size
 
     def saw_head(self, header: Header) -> None:
         """Note the newest block that is known, by whatever way it came."""
         self.view.head = header
         self.times.saw(header)
-        self.head_seen_at = trio.current_time()
+        self.view.head_seen_at = trio.current_time()
+
+    @property
+    def head_seen_at(self) -> float:
+        """When the head was last seen to be one; minus infinity where none was."""
+        return float("-inf") if self.view.head_seen_at is None else self.view.head_seen_at
 
     def failed(self, endpoint: Endpoint, error: NodeError) -> None:
         """Count an endpoint's fault, and leave it for a while. What a batch's call fails by is counted with that (`blame.py`)."""
@@ -163,6 +174,17 @@ class ChainPorts:
             self.asset_views[asset].checkpoint_block = closed
         if not self.view.leads:
             self.view.closed = None
+
+    @contextmanager
+    def reading_ahead(self, asset: str, head: Header, branch: int, wallets: Collection[bytes]) -> Iterator[None]:
+        """What is done inside will most likely want those wallets at that head, if there are any."""
+        if wallets:
+            self.aheads.want(asset, head, branch, wallets)
+            self.hand_bell.ring()
+        try:
+            yield
+        finally:
+            self.aheads.forget(asset)
 
     async def see_through(self, errand: Errand, live: bool) -> None:
         """Send all that is unfinished of an errand, and wait for its end; killed in between, the sender's next incarnation does it again."""

@@ -42,10 +42,11 @@ class PushWatch:
         self._pushed: deque[LogId] = deque(maxlen=most)
         self._unpushed: dict[str, set[LogId]] = {}
         self._since: int | None = None
+        self._of_logs = True
 
-    def connected(self, head: int) -> None:
-        """A new subscription: logs up to `head` are not expected of it."""
-        self._since = head
+    def connected(self, head: int, of_logs: bool = True) -> None:
+        """A new subscription: logs up to `head` are not expected of it, and none at all of one that is not `of_logs`."""
+        self._since, self._of_logs = head, of_logs
         self._unpushed.clear()
 
     @property
@@ -63,7 +64,7 @@ class PushWatch:
 
     def closed(self, asset: str, found: Collection[LogId]) -> bool:
         """A closing found these logs: True when some of an earlier closing's were not pushed by now."""
-        if self._since is None:
+        if self._since is None or not self._of_logs:
             return False
         known, since = set(self._pushed), self._since
         missing = {one for one in found if one[2] > since and one not in known}
@@ -97,16 +98,18 @@ class Socket:
             backoff = Backoff(*BACKOFF_SECS)
             for url in itertools.cycle(self._ports.config.ws):
                 born = trio.current_time()
-                await self._try_session(url)
-                delay = backoff.after(trio.current_time() - born)
-                await trio.sleep(delay * random.uniform(0.5, 1.0))
+                if not await self._try_session(url):
+                    delay = backoff.after(trio.current_time() - born)
+                    await trio.sleep(delay * random.uniform(0.5, 1.0))
 
-    async def _try_session(self, url: str) -> None:
-        view = self._ports.view
+    async def _try_session(self, url: str) -> bool:
+        """Whether it was good to its end, which is that the config asks for another kind of session."""
+        view, good = self._ports.view, False
         try:
             with trio.CancelScope() as self._session_scope:
                 async with open_session(url, self._ports.connect, self._ports.budget.note) as session:
                     await self._session(session)
+                    good = True
         except NodeError as error:
             log.warning("socket failed", chain=self._ports.config.name, reason=str(error))
             view.last_error = view.socket_error = str(error)
@@ -116,34 +119,38 @@ class Socket:
                 view.connected = False
                 self._wake(True)
         self._ports.metrics.reconnects.labels(self._ports.config.name).inc()
+        return good
 
     async def _session(self, session: Session) -> None:
         config = self._ports.config
         if chain_id_of(await session.request("eth_chainId", [])) != config.chain_id:
             raise WrongChain("the socket is on another chain")
-        subscriptions = await self._subscribe(session)
+        subscriptions = await self._subscribe(session, config.follow)
         head = Header.from_json(await session.request("eth_getBlockByNumber", ["latest", False]))
         self._ports.saw_head(head)
-        self._watch.connected(head.number)
+        self._watch.connected(head.number, of_logs=config.follow == "logs")
         self._pushed_head = head.number
         self._ports.view.connected, self._ports.view.connected_at = True, trio.current_time()
         log.info("subscribed", chain=config.name, follow=config.follow, connection=session.connection_id)
         self._wake(True)
-        while True:
-            await self._next(session, subscriptions)
+        while self._ports.config.follow == config.follow:
+            await self._next(session, subscriptions, config.follow)
+        self._watch.disconnected()  # before anything is awaited: what it did not push from now on is no fault of its
 
-    async def _subscribe(self, session: Session) -> dict[str, str]:
-        if self._ports.config.follow == "heads":
+    async def _subscribe(self, session: Session, follow: str) -> dict[str, str]:
+        if follow == "heads":
             return {await session.subscribe("newHeads", None): ""}
         return {
             await session.subscribe("logs", dict(filter_for(asset.triggers))): name for name, asset in self._assets.items()
         }
 
-    async def _next(self, session: Session, subscriptions: Mapping[str, str]) -> None:
-        with trio.move_on_after(self._ports.config.stall_secs) as quiet:
+    async def _next(self, session: Session, subscriptions: Mapping[str, str], follow: str) -> None:
+        began = trio.current_time()
+        with self._ports.timers.move_on_at(lambda: self._quiet_at(began, follow)) as quiet:
             subscription, note = await session.next_note()
         if quiet.cancelled_caught:
-            await self._check_silence()
+            if follow == self._ports.config.follow:
+                await self._check_silence()
             return
         self._ports.view.last_push_at = trio.current_time()
         if dropped := session.take_dropped():
@@ -154,6 +161,11 @@ class Socket:
                 self._take_log(name, note)
             else:
                 self._take_head(note)
+
+    def _quiet_at(self, began: float, follow: str) -> float:
+        """When it has pushed nothing for too long; one that follows otherwise than the config says by now has pushed enough."""
+        config = self._ports.config
+        return began + config.stall_secs if config.follow == follow else began
 
     async def _check_silence(self) -> None:
         """Nothing was pushed for `stall_secs`: in `heads` that is only right where HTTP has no newer head."""

@@ -14,6 +14,10 @@ class RestartBudget:
         self._most, self._within = max_restarts, within_secs
         self._crashes: deque[float] = deque()
 
+    def tune(self, max_restarts: int, within_secs: float) -> None:
+        """Other bounds from now on; what was counted stays."""
+        self._most, self._within = max_restarts, within_secs
+
     def allows(self, now: float) -> bool:
         """Count a crash at `now`; False when that is one too many."""
         self._crashes.append(now)

@@ -1,8 +1,14 @@
-"""How a second asking is parted while heads are pushed: a head waits for one part at most, and the parts catch up with the heads. No Trio."""
+"""How a second asking is parted while heads are pushed: a head waits for one part at most, and the parts catch up with the heads; and what
+it shows of the first one. No Trio.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from actors.gather import MOST_WALLETS, UNDER_WAY, Part
+from actors.messages import Marks
+from actors.store.holders import RowState
 
 FIRST_WALLETS = 2000
 
@@ -24,3 +30,12 @@ class SecondAsking:
     def ended(self) -> None:
         """All is confirmed that was closed."""
         self._backlog, self._times = None, 1
+
+
+def withheld(events: Mapping[bytes, int], rows: Mapping[bytes, RowState], marks: Marks) -> int:
+    """Of how many wallets the rows do not know an event of a block that was closed."""
+    return sum(
+        block <= marks.last_block and row.tracked and not row.aside and (row.blocknumber or -1) < block
+        for wallet, block in events.items()
+        if (row := rows.get(wallet)) is not None
+    )

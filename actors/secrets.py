@@ -1,18 +1,22 @@
 """What must never be shown: `register` it once, and `mask` takes it out of any text that leaves the program.
 
 URLs keep `scheme://host`, the rest is `***`. A short secret is masked only where it is a word of its own, so
-that a password such as `test` does not hide half of every log line; below four characters only in its URL.
+that a password such as `test` does not hide half of every log line; below four characters only in its URL. Of a
+long one, parts are masked too: whoever repeats it may have cut it short.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from base64 import b64encode
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 HIDDEN = "***"
 ALONE_BELOW = 8
 NEVER_BELOW = 4
+PARTS_FROM = 16
+PART = 12  # as many characters of such a one, anywhere
 _USERINFO = re.compile(r"(?<=://)[^\s/@]+@")
 _KEYWORD_PASSWORD = re.compile(r"\b((?:ssl)?password)\s*=\s*('(?:[^'\\]|\\.)*'|[^\s']+)")
 # Path segments that name a network or a protocol: as secrets they would hide ordinary words.
@@ -32,13 +36,19 @@ _PUBLIC = {
     *("mainnet", "optimism", "polygon", "public", "sepolia", "testnet"),
 }
 _shown: dict[str, str] = {}
+_long: set[str] = set()
 
 
 def register(value: str, shown: str = HIDDEN) -> None:
     """From now on `mask` replaces `value`, and the ways in which it may be quoted or escaped, by `shown`."""
-    for form in (value, unquote(value), quote(value, safe=""), json.dumps(value)[1:-1], repr(value)[1:-1]):
+    plain = unquote(value)
+    quoted = quote(value, safe="", errors="replace")
+    written = (quoted, *(form for each in (value, plain) for form in (json.dumps(each)[1:-1], repr(each)[1:-1], _base64(each))))
+    for form in (value, plain, *written):
         if form.strip() and len(form) >= min(len(value), NEVER_BELOW):
             _shown.setdefault(form, shown)
+    if shown == HIDDEN and len(value) >= PARTS_FROM:
+        _long.update((value, plain))
 
 
 def register_url(url: str) -> None:
@@ -63,7 +73,8 @@ def register_database(url: str) -> None:
     if "://" in url:
         userinfo = url.partition("://")[2].rpartition("@")[0]
         words = [userinfo if ":" in userinfo else "", userinfo.partition(":")[2]]
-        words += [value for name, value in parse_qsl(urlsplit(url).query) if "password" in name]
+        query = url.partition("?")[2].partition("#")[0]  # by hand: of what is no URL the password is a secret all the same
+        words += [value for name, value in parse_qsl(query) if "password" in name]
     for word in words:
         if len(word) >= NEVER_BELOW:
             register(word)
@@ -95,12 +106,38 @@ def mask(text: str) -> str:
     for value in sorted(_shown, key=len, reverse=True):
         if value in text:
             text = _replace(text, value, _shown[value])
+    for value in list(_long):  # a config that is read again is read in a thread, and registers what is new
+        text = _without_parts(text, value)
     return _USERINFO.sub(f"{HIDDEN}@", text)
 
 
 def clear() -> None:
     """Forgets every secret (for tests)."""
     _shown.clear()
+    _long.clear()
+
+
+def _base64(value: str) -> str:
+    """As basic authentication has it."""
+    return b64encode(value.encode("utf-8", "replace")).decode().rstrip("=") if len(value) >= NEVER_BELOW else value
+
+
+def _without_parts(text: str, value: str) -> str:
+    """Any `PART` characters of the value hold one of its blocks of half as many whole: that is looked for, and then how far it goes."""
+    block = PART // 2
+    for at in range(0, len(value) - block + 1, block):
+        where = text.find(value[at : at + block])
+        while where >= 0:
+            first, last = where, where + block
+            low, high = at, at + block
+            while low and first and value[low - 1] == text[first - 1]:
+                low, first = low - 1, first - 1
+            while high < len(value) and last < len(text) and value[high] == text[last]:
+                high, last = high + 1, last + 1
+            if last - first >= PART:
+                text, where = text[:first] + HIDDEN + text[last:], first + len(HIDDEN) - 1
+            where = text.find(value[at : at + block], where + 1)
+    return text
 
 
 def _replace(text: str, value: str, shown: str) -> str:

@@ -1,28 +1,30 @@
 """The server: health, readiness, metrics and status over HTTP, and the one way to kill an actor from outside.
 
 It reads the view and writes nothing; `kill` is its only effect, behind `[chaos] enabled` and a bearer token.
-Every text that may hold an error passes `mask`. On a loopback address only local names are served, so that no
+Every text that may hold an error passes `mask`. Only names of this machine and of `server.hosts` are served, so that no
 web page can reach it through a name of its own.
 """
 
 from __future__ import annotations
 
-import hmac
-import ipaddress
 import json
 import math
+import socket
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import trio
 
 from actors import dashboard, health
+from actors.bearer import Bearer
 from actors.errors import ConfigError
+from actors.host_names import HostNames
 from actors.http_server import HttpServer, Limits, Request, Response, Send
+from actors.log import get_logger
 from actors.metrics import CONTENT_TYPE, Metrics
 from actors.moments import iso
 from actors.rates import Rates
@@ -31,8 +33,10 @@ from actors.view import ServiceView
 
 NAME = "server"  # its own name among the actors
 STREAM_EVERY_SECS = 1.0
+SEND_BUFFER_BYTES = 128 * 1024  # what the kernel keeps for a client that does not read
 READ = ("GET", "HEAD")
 KILL_PREFIX, KILL_SUFFIX = "/api/actors/", "/kill"
+log = get_logger("server")
 INDEX = """trueup keeps tables of EVM wallet balances in Postgres true.
 
 /               the dashboard, for whoever accepts text/html
@@ -47,12 +51,14 @@ POST /api/actors/NAME/kill   only with [chaos] enabled and its bearer token
 
 
 class Binding(Protocol):
-    """`[server]` of the config: host and port to listen on, None where it is turned off."""
+    """`[server]` of the config: host and port to listen on, None where it is turned off; and the names that are answered beside our own."""
 
     @property
     def bind(self) -> str: ...
     @property
     def address(self) -> tuple[str, int] | None: ...
+    @property
+    def hosts(self) -> tuple[str, ...]: ...
 
 
 class Chaos(Protocol):
@@ -79,7 +85,7 @@ async def run(
         raise ConfigError('server.bind: expected host:port, got "" (the server is turned off)')
     host, port = config.address
     metrics.expect(view.chains, view.assets)
-    server = HttpServer(Routes(host, chaos, view, metrics, kill), limits)
+    server = HttpServer(Routes(HostNames(host, config.hosts), chaos, view, metrics, kill), limits)
     async with AsyncExitStack() as stack:
         listeners = await _listen(config.bind, host, port)
         for listener in listeners:
@@ -105,9 +111,13 @@ async def _sample(view: ServiceView, metrics: Metrics) -> None:
 
 async def _listen(bind: str, host: str, port: int) -> list[trio.SocketListener]:
     try:
-        return await trio.open_tcp_listeners(port, host=host)
-    except OSError as error:
-        raise ConfigError(f"server.bind: cannot listen on {bind}: {error.strerror or error}") from error
+        listeners = await trio.open_tcp_listeners(port, host=host)
+    except (OSError, UnicodeError) as error:  # a host that is no name: `a..b`
+        why = error.strerror if isinstance(error, OSError) else "no host has that name"
+        raise ConfigError(f"server.bind: cannot listen on {bind}: {why or error}") from error
+    for listener in listeners:
+        listener.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+    return listeners
 
 
 def _url(host: str, listener: trio.SocketListener) -> str:
@@ -117,20 +127,24 @@ def _url(host: str, listener: trio.SocketListener) -> str:
     return f"http://[{local}]:{port}" if ":" in local else f"http://{local}:{port}"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Routes:
     """Which path answers what."""
 
-    host: str
+    hosts: HostNames
     chaos: Chaos
     view: ServiceView
     metrics: Metrics
     kill: Callable[[str], bool]
+    event: tuple[float, bytes] = field(default=(float("-inf"), b""), init=False)  # when it was made, and the newest one
+
+    def __post_init__(self) -> None:
+        self.bearer = Bearer(self.chaos.token)
 
     def __call__(self, request: Request) -> Response:
         """The answer to one request."""
-        if not self._knows(request.headers.get("host")):
-            return _error(421, "this host name is not served here")
+        if not self.hosts.knows(request.headers.get("host")):
+            return _error(421, "this host name is not served here: server.hosts has those that are")
         routes: dict[str, Callable[[Request], Response]] = {
             "/": _root,
             **dict.fromkeys(dashboard.PATHS, dashboard.answer),
@@ -148,16 +162,6 @@ class Routes:
         if name is None or not self.chaos.enabled:
             return _error(404, "there is no such path")
         return self._kill(name, request) if request.method == "POST" else _not_allowed(("POST",))
-
-    def _knows(self, header: str | None) -> bool:
-        """Only on loopback: elsewhere the operator chose to be reached, by names that we cannot know."""
-        if header is None or not _is_loopback(self.host):
-            return True
-        try:
-            name = urlsplit(f"//{header}").hostname or ""
-        except ValueError:
-            return False
-        return name == self.host.lower() or _is_loopback(name)
 
     def _ready(self, _: Request) -> Response:
         ready, reasons = health.readiness(self.view, trio.current_time())
@@ -181,16 +185,22 @@ class Routes:
 
     async def _events(self, send: Send) -> None:
         while True:
-            await send(b"event: status\ndata: " + _dump(self._status()) + b"\n\n")
+            await send(self._newest_event())
             await trio.sleep(STREAM_EVERY_SECS)
 
+    def _newest_event(self) -> bytes:
+        """One for all streams: to make it is what costs."""
+        now = trio.current_time()
+        if now - self.event[0] >= STREAM_EVERY_SECS / 2:
+            self.event = now, b"event: status\ndata: " + _dump(self._status()) + b"\n\n"
+        return self.event[1]
+
     def _kill(self, name: str, request: Request) -> Response:
-        scheme, _, given = request.headers.get("authorization", "").partition(" ")
-        good = hmac.compare_digest(given.strip().encode(), self.chaos.token.encode())
-        if scheme.lower() != "bearer" or not self.chaos.token or not good:
-            refusal = _error(401, "the bearer token is missing or wrong")
-            refusal.headers["www-authenticate"] = "Bearer"
-            return refusal
+        if wait := self.bearer.wait_secs(now := trio.current_time()):
+            return _error(429, f"too many wrong tokens, try again in {wait} s", {"retry-after": str(wait)})
+        if not self.bearer.is_right(request.headers.get("authorization", ""), now):
+            log.warning("a kill was refused: the token is missing or wrong", actor_to_kill=name)
+            return _error(401, "the bearer token is missing or wrong", {"www-authenticate": "Bearer"})
         if name == NAME:  # its own death would take the answer with it
             return Response(202, _dump({"killed": name}), "application/json", after=lambda: self.kill(name))
         return _json(202, {"killed": name}) if self.kill(name) else _error(404, "there is no such actor")
@@ -207,15 +217,6 @@ def _killed_name(path: str) -> str | None:
     return unquote(name) if name and "/" not in name else None
 
 
-def _is_loopback(name: str) -> bool:
-    if name.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
-
-
 def _seconds(text: str | None) -> float | None:
     try:
         value = health.MAX_EVENT_LAG_SECS if text is None else float(text)
@@ -224,18 +225,16 @@ def _seconds(text: str | None) -> float | None:
     return value if math.isfinite(value) and value >= 0 else None
 
 
-def _error(status: int, reason: str) -> Response:
-    return _json(status, {"error": reason})
+def _error(status: int, reason: str, headers: dict[str, str] | None = None) -> Response:
+    return _json(status, {"error": reason}, headers)
 
 
 def _not_allowed(methods: tuple[str, ...]) -> Response:
-    refusal = _error(405, f"expected {' or '.join(methods)}")
-    refusal.headers["allow"] = ", ".join(methods)
-    return refusal
+    return _error(405, f"expected {' or '.join(methods)}", {"allow": ", ".join(methods)})
 
 
-def _json(status: int, value: object) -> Response:
-    return Response(status, _dump(value) + b"\n", "application/json")
+def _json(status: int, value: object, headers: dict[str, str] | None = None) -> Response:
+    return Response(status, _dump(value) + b"\n", "application/json", headers or {})
 
 
 def _dump(value: object) -> bytes:

@@ -26,6 +26,7 @@ from actors.reorg import Reorgs
 from actors.restarts import Backoff
 from actors.store import chain as chain_store
 from actors.store import checkpoint
+from actors.timers import Timers
 
 RETRY_SECS = (0.2, 10.0)
 A = TypeVar("A")
@@ -55,13 +56,13 @@ class Wake:
             self._whole_at = trio.current_time()
         return whole
 
-    async def wait(self, period_secs: float) -> None:
-        """Wait for a ring, or until the last whole closing is a period old: heads that keep coming must not put it off. What was put off
-        for a head waits for nothing.
+    async def wait(self, timers: Timers, period: Callable[[], float]) -> None:
+        """Wait for a ring, or until the last whole closing is a period old, in seconds: heads that keep coming must not put it off. What
+        was put off for a head waits for nothing.
         """
         if self.whole:
             return
-        with trio.move_on_at(self._whole_at + period_secs) as timer:
+        with timers.move_on_at(lambda: self._whole_at + period()) as timer:
             await self.bell.wait()
         self.whole |= timer.cancelled_caught
 
@@ -155,7 +156,7 @@ class Subscriber:
         """A chain without triggers only needs its reorgs seen, for what the sweep has read."""
         while True:
             await self._attempt(self._look_back, None)
-            await trio.sleep(self._ports.config.poll_interval_secs)
+            await self._ports.timers.sleep(lambda: self._ports.config.poll_interval_secs)
 
     async def _look_back(self, _: None) -> None:
         """Compare what was read in the latest blocks; older ones are forgotten, as a closing would forget them."""
@@ -176,7 +177,7 @@ class Subscriber:
 
     async def _close_forever(self, name: str) -> None:
         closer = Closer(self._ports, self._followed[name], self._reorgs, self._watch)
-        wake, config = self._wakes[name], self._ports.config
+        wake = self._wakes[name]
         await self._resume(closer, name)
         backoff, parted = Backoff(*RETRY_SECS), False
         while True:
@@ -197,8 +198,11 @@ class Subscriber:
             if outcome.more:
                 wake.whole |= whole
                 continue
-            period = config.confirm_secs if self._ports.view.connected else config.poll_interval_secs
-            await wake.wait(period)
+            await wake.wait(self._ports.timers, self._period)
+
+    def _period(self) -> float:
+        config = self._ports.config
+        return config.confirm_secs if self._ports.view.connected else config.poll_interval_secs
 
     async def _resume(self, closer: Closer, name: str) -> None:
         """A closing that a dead incarnation left open is sent again, and seen through."""

@@ -21,6 +21,7 @@ from actors.errors import TrueupError
 from actors.log import get_logger
 from actors.progress import account_to
 from actors.restarts import Backoff, RestartBudget
+from actors.timers import Timers
 
 log = get_logger("supervisor")
 
@@ -38,7 +39,7 @@ class Supervisor:
         limits: Limits,
         on_restart: Callable[[str, str], None] = lambda name, cause: None,
     ) -> None:
-        self._limits, self._on_restart = limits, on_restart
+        self._limits, self._on_restart, self._timers = limits, on_restart, Timers()
         self._budget = RestartBudget(limits.max_restarts, limits.within_secs)
         self.children = {spec.name: Child(spec, self._new_backoff()) for spec in specs}
         self._nursery: trio.Nursery | None = None
@@ -46,6 +47,14 @@ class Supervisor:
 
     def _new_backoff(self) -> Backoff:
         return Backoff(self._limits.backoff_initial_secs, self._limits.backoff_max_secs)
+
+    def tune(self, limits: Limits) -> None:
+        """Other limits from now on: crashes that were counted stay counted, backoffs begin anew."""
+        self._limits = limits
+        self._budget.tune(limits.max_restarts, limits.within_secs)
+        for child in self.children.values():
+            child.backoff = self._new_backoff()
+        self._timers.changed()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Start all children in order; return when all have ended. Raises GaveUp, or a first start's own error."""
@@ -95,9 +104,9 @@ class Supervisor:
         return True
 
     async def _watch_progress(self) -> None:
-        patience = self._limits.progress_secs
         while True:
-            await trio.sleep(patience / 4)
+            await self._timers.sleep(lambda: self._limits.progress_secs / 4)
+            patience = self._limits.progress_secs
             for child in list(self.children.values()):
                 stuck = trio.current_time() - child.efforts.oldest_beat()
                 if stuck > patience and not child.stopping and child.stalled is None and child.scope is not None:
@@ -187,7 +196,7 @@ class Supervisor:
         if not self._budget.allows(trio.current_time()):
             raise GaveUp(f"gives up after too many crashes, the last in {child.spec.name}: {child.last_error}")
         with trio.CancelScope() as child.scope:
-            await trio.sleep(delay)
+            await self._timers.sleep(lambda: min(delay, self._limits.backoff_max_secs))
 
 
 def first_of(group: BaseExceptionGroup[Any]) -> BaseException:

@@ -7,6 +7,7 @@ On crash or kill: the open pages live in the errand book, and what is unfinished
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 
 import trio
 
@@ -26,11 +27,16 @@ class Sweeper:
     """One incarnation. See the module."""
 
     def __init__(self, ports: ChainPorts, asset: AssetConfig) -> None:
-        self._ports, self._asset = ports, asset
+        self._ports, self._name = ports, asset.name
         self._view = ports.asset_views[asset.name]
 
+    @property
+    def _asset(self) -> AssetConfig:
+        """As it is configured now."""
+        return self._ports.assets[self._name]
+
     def _open_pages(self) -> list[Errand]:
-        return self._ports.book.open_of("tick", self._ports.config.name, self._asset.name)
+        return self._ports.book.open_of("tick", self._ports.config.name, self._name)
 
     async def stand_by(self) -> None:
         """Another copy of the process sweeps."""
@@ -49,11 +55,10 @@ class Sweeper:
             while True:
                 if self._open_pages() or busy.borrowed_tokens:
                     self._view.ticks_dropped += 1
-                    self._ports.metrics.sweep_ticks_dropped.labels(self._asset.name).inc()
+                    self._ports.metrics.sweep_ticks_dropped.labels(self._name).inc()
                 else:
                     nursery.start_soon(self._tick, busy)
-                due += self._pace().interval_secs
-                await trio.sleep_until(due)
+                due = await self._ports.timers.sleep_until(partial(self._next, due))
 
     async def _resume(self, left: list[Errand], busy: trio.CapacityLimiter) -> None:
         """What the last incarnation had under way, as one tick."""
@@ -62,6 +67,9 @@ class Sweeper:
                 await self._ports.see_through(errand, live=False)
                 self._view.swept += errand.requested
             self._completed(sum(errand.requested for errand in left), sum(errand.updated for errand in left))
+
+    def _next(self, last: float) -> float:
+        return last + self._pace().interval_secs
 
     def _pace(self) -> Pace:
         sweeper = self._ports.sweeper
@@ -85,5 +93,5 @@ class Sweeper:
         view.ticks += 1
         view.last_tick_at = datetime.now(UTC)
         view.tick_requested, view.tick_updated = requested, updated
-        self._ports.metrics.sweep_ticks.labels(self._asset.name).inc()
-        log.info("stale refresh: tick complete", asset=self._asset.name, requested=requested, updated=updated)
+        self._ports.metrics.sweep_ticks.labels(self._name).inc()
+        log.info("stale refresh: tick complete", asset=self._name, requested=requested, updated=updated)

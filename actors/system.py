@@ -38,6 +38,7 @@ from actors.store.postgres import Database
 from actors.subscriber import Subscriber, stand_by
 from actors.supervisor import GaveUp, Supervisor, first_of
 from actors.sweeper import Sweeper
+from actors.timers import Timers
 from actors.view import Restart, ServiceView
 from actors.writer import Writer
 
@@ -60,6 +61,7 @@ class System:
     readings: Mailbox[tuple[Outcome, ...]] = field(default_factory=lambda: Mailbox("readings", READING_MESSAGES))
     pages: tuple[Lane[PageReading], ...] = field(default_factory=lambda: (Lane(WAITING_PAGES), Lane(WAITING_PAGES)))
     holder: str = field(default_factory=new_holder)
+    timers: Timers = field(default_factory=Timers)
 
     def __post_init__(self) -> None:
         self.view = ServiceView(chains={}, assets={})
@@ -113,7 +115,7 @@ class System:
         for name, ports in self.chains.items():
             sources.append(ChildSpec(f"subscriber:{name}", partial(self._subscribe, ports)))
         sources += freshness_of(self.chains.values(), self.stores["freshness"])
-        sources += auditor.specs(self.config, self.chains, self.stores, self.holder)
+        sources += auditor.specs(lambda: self.config, self.chains, self.stores, self.holder)
         if self.config.chaos.enabled and self.config.chaos.kill_every_secs:
             sources.append(ChildSpec("chaos", self._chaos))
         return self.specs(sources)
@@ -151,9 +153,9 @@ class System:
         )
 
     async def _keep_ledger(self, *, task_status: trio.TaskStatus[None]) -> None:
-        config, store, chains = self.config.ledger, self.stores["ledger"], self.ledger_chains
-        ports = LedgerPorts(config, self.holder, store, self.readings, chains, self.book, self.view, self.metrics)
-        await Ledger(ports).run(task_status=task_status)
+        store, chains = self.stores["ledger"], self.ledger_chains
+        parts = (self.holder, store, self.readings, chains, self.book, self.view, self.metrics, self.timers)
+        await Ledger(LedgerPorts(lambda: self.config.ledger, *parts)).run(task_status=task_status)
 
     async def _start_batcher(self, ports: ChainPorts) -> None:
         await self.supervisor.add(batcher_of(ports), after="writer")
@@ -168,8 +170,7 @@ class System:
             held.pop(ports.config.name, None)
 
     async def _chaos(self, *, task_status: trio.TaskStatus[None]) -> None:
-        every = self.config.chaos.kill_every_secs
-        await chaos.run(self.supervisor, every, random.Random(), task_status=task_status)
+        await chaos.run(self.supervisor, self.timers, lambda: self.config.chaos.kill_every_secs, random.Random(), task_status=task_status)
 
     async def check(self) -> None:
         """Refuse what cannot work, before anything is written: endpoints on another chain, Postgres away, tables without the columns."""

@@ -11,18 +11,19 @@ from actors.store.holders import RowState
 
 def items_of(asset: str, events: Mapping[bytes, int], rows: Mapping[bytes, RowState], branch: int) -> list[Item]:
     """Of all wallets, each with its newest event's block."""
-    return [item for wallet, block in events.items() for item in _item(asset, wallet, block, rows.get(wallet), branch)]
+    found = [_item(asset, wallet, block, rows.get(wallet), branch) for wallet, block in events.items()]
+    return [item for item in found if item is not None]
 
 
-def _item(asset: str, wallet: bytes, block: int, row: RowState | None, branch: int) -> list[Item]:
+def _item(asset: str, wallet: bytes, block: int, row: RowState | None, branch: int) -> Item | None:
     """Nothing, move its block, raise its set-aside block, or read it."""
     if row is None or not row.tracked:
-        return []
+        return None
     touch = Touch(asset, wallet, block, block, event_branch=branch)
     if row.aside:
-        return [Raised(touch, branch)]
+        return Raised(touch, branch)
     if row.read_block is None or row.read_block < block:
-        return [touch]
+        return touch
     if row.blocknumber is None or row.blocknumber < block:
-        return [Covered(touch, branch)]
-    return []
+        return Covered(touch, branch)
+    return None

@@ -65,6 +65,7 @@ class ChainView:
 
     `leads`: this process is the chain's subscriber; else another copy is, and what is shown of closings is what Postgres says.
     `wallets_per_call`: how many the batcher puts into one call now. `budget` and an asset's `forecast` give what is shown of them.
+    `head` was the newest block at `head_seen_at`: with `follow = "logs"` it is asked for by closings, and by reads that need it.
     `socket_error`: why the last session ended, `connected_at`: when this one began.
     """
 
@@ -74,6 +75,7 @@ class ChainView:
     leads: bool = True
     connected: bool = False
     head: Header | None = None
+    head_seen_at: float | None = None
     closed: Header | None = None
     branch: int = 0
     last_push_at: float | None = None
@@ -139,6 +141,15 @@ class LedgerView:
 
 
 @dataclass
+class ConfigView:
+    """The config in force: when the file was last read and taken, why it was refused since then, and which of its keys wait for a restart."""
+
+    loaded_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    error: str | None = None
+    restart_needed: tuple[str, ...] = ()
+
+
+@dataclass
 class ServiceView:
     """The whole service.
 
@@ -153,6 +164,7 @@ class ServiceView:
     store_error: str | None = None
     ledger: dict[str, LedgerView] = field(default_factory=dict)
     chaos_enabled: bool = False
+    config: ConfigView = field(default_factory=ConfigView)
     rates: Callable[[], dict[str, float] | None] = _none
     restarts: deque[Restart] = field(default_factory=lambda: deque(maxlen=1000))
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))

@@ -39,6 +39,7 @@ def warnings(view: ServiceView, assets: Sequence[Mapping[str, Any]], now: float)
         *(text for chain in view.chains.values() for text in _of_chain(chain, now)),
         *(text for asset in view.assets.values() for text in _of_asset(asset)),
         *(text for asset in assets for text in _of_audit(asset)),
+        *_of_config(view),
         *_of_restarts(view, now),
     ]
 
@@ -97,6 +98,13 @@ def _of_audit(asset: Mapping[str, Any]) -> Iterator[str]:
         yield f"the audit of asset {asset['name']} found {seen}, the last at {audit.get('last_wrong_at')}"
     if audit.get("blocked"):
         yield f"the audit of asset {asset['name']} is blocked: {audit['blocked']}"
+
+
+def _of_config(view: ServiceView) -> Iterator[str]:
+    if view.config.error:
+        yield f"the config file was read again and refused, nothing has changed: {view.config.error}"
+    if view.config.restart_needed:
+        yield f"the config file has changes that need a restart: {', '.join(view.config.restart_needed)}"
 
 
 def _of_restarts(view: ServiceView, now: float) -> Iterator[str]:

@@ -8,7 +8,7 @@ waits, and the mailboxes fill up behind it. On drain: it ends when both lanes ar
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -166,7 +166,7 @@ class Writer:
 
     def _again(self, touch: Touch) -> Touch:
         """A refused touch as it is read again. The event of one that nobody waits for may be orphaned: a closing finds it, or not."""
-        if any(self._book.is_open(number) for number in touch.errands):
+        if self._book.is_any_open(touch.errands):
             return replace(touch, block_hash=None)
         return replace(touch, block_hash=None, need=0, event_block=None)
 
@@ -191,17 +191,17 @@ def one_branch_each(outcomes: Sequence[Outcome]) -> list[Sequence[Outcome]]:
 def batch_of(outcomes: Sequence[Outcome], book: ErrandBook) -> WriteBatch:
     """One transaction's worth: each row once, and the moves of the closings that these outcomes end."""
     readings: dict[Key, Reading] = {}
+    finishing: defaultdict[int, set[Key]] = defaultdict(set)
     for outcome in outcomes:
+        if isinstance(outcome, (Settle, Release)):
+            continue
+        touch, key = outcome.touch, key_of(outcome.touch)
+        for number in touch.errands:
+            finishing[number].add(key)
         if isinstance(outcome, Reading):
-            key = key_of(outcome.touch)
-            meant = _still_meant(outcome.touch, outcome.branch, book)
-            outcome = outcome if meant is outcome.touch else replace(outcome, touch=meant)
-            readings[key] = _newer(readings[key], outcome) if key in readings else outcome
-    finishing: dict[int, set[Key]] = {}
-    for outcome in outcomes:
-        if not isinstance(outcome, Settle | Release):
-            for number in outcome.touch.errands:
-                finishing.setdefault(number, set()).add(key_of(outcome.touch))
+            meant = _still_meant(touch, outcome.branch, book)
+            reading = outcome if meant is touch else replace(outcome, touch=meant)
+            readings[key] = _newer(readings[key], reading) if key in readings else reading
     return WriteBatch(
         readings=tuple(readings.values()),
         covered=tuple(o for o in outcomes if isinstance(o, Covered)),
@@ -218,7 +218,7 @@ def _still_meant(touch: Touch, branch: int, book: ErrandBook) -> Touch:
 
     A repair's would lower what a later closing has written, also after another reorg; a dropped closing's event may be orphaned.
     """
-    if touch.errands and not any(book.is_open(number) for number in touch.errands):
+    if touch.errands and not book.is_any_open(touch.errands):
         return replace(touch, repair=None, event_block=None)
     if touch.repair is not None and touch.repair.branch != branch:
         return replace(touch, repair=None)

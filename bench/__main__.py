@@ -11,7 +11,7 @@ from bench import results
 from bench.report import Report
 from bench.scene import Scale
 
-NAMES = ["reads", "client", "sweep", "cost", "live", "backfill", "logs"]
+NAMES = ["reads", "client", "sweep", "cost", "live", "backfill", "logs", "startup"]
 
 
 def measure(name: str, scale: Scale) -> Report:

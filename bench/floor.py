@@ -18,7 +18,8 @@ import psycopg
 from actors.evm import programs
 from actors.evm.abi import parse_call
 from actors.evm.keccak import keccak
-from actors.evm.packed import NARROW, READER
+from actors.evm.packed import READER
+from actors.evm.rung import NARROW
 from actors.evm.source import Source
 from actors.sandbox.anvil import Anvil
 from bench.ceilings import UPSERT

@@ -35,6 +35,8 @@ HEADLINES = (
     ("live_load", "2,000 transfers a block, 2 blocks a second, for a minute", "lag does not grow", "p99 under 100 ms"),
     ("backfill", "the table right after 50,000 past transfers, less time than Ponder unthrottled for the same table", "50x", "500x"),
     ("logs", "log extraction alone, of cryo's rate", "60 %", "120 %"),
+    ("startup_help", "`trueup --help`, on a warm machine", "300 ms", "150 ms"),
+    ("startup_run", "`trueup run` until every actor has started, on a warm machine", "1,500 ms", "700 ms"),
     ("snapshot", "oldest-first select while a snapshot is held for a whole lap, of the batch's write time", "10 %", "5 %"),
 )
 

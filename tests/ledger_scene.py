@@ -6,7 +6,7 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
-import psycopg
+from tests.asking import ask
 
 # Word for word the text's; the other tables have the columns that its authors use.
 SEED = """
@@ -62,10 +62,8 @@ class Books:
     made: list[str] = field(default_factory=list)
 
     def query(self, statement: str, *args: Any) -> list[tuple[Any, ...]]:
-        """Ask, on a connection of its own."""
-        with psycopg.connect(self.url) as conn:
-            cursor = conn.execute(statement.encode(), args)
-            return cursor.fetchall() if cursor.description else []
+        """Ask the database."""
+        return ask(self.url, statement, *args)
 
     def chain(self, name: str = "town", rpc_url: str | None = None, active: bool = True) -> str:
         """A chain's id."""

@@ -12,9 +12,9 @@ import trio
 from actors.config import Config, load
 from actors.evm.http import HttpClient
 from actors.sandbox.town import Town
-from actors.store import schema
 from actors.system import System
 from tests.ledger_scene import SEED, Books
+from tests.role import as_service, init
 
 CONFIG = """
 [database]
@@ -51,7 +51,7 @@ class LedgerWorld:
     ) -> None:
         self.path, self.books = folder / "trueup.toml", Books(database)
         names = "[" + ", ".join(f'"{name}"' for name in lookups) + "]"
-        self.path.write_text(CONFIG.format(database=database, interval=interval, batch=batch, lease=lease, lookups=names, extra=extra))
+        self.path.write_text(CONFIG.format(database=as_service(database), interval=interval, batch=batch, lease=lease, lookups=names, extra=extra))
         with psycopg.connect(database) as conn:
             conn.execute((SEED + more).encode())
         self.reload()
@@ -59,8 +59,7 @@ class LedgerWorld:
     def reload(self) -> None:
         """Take the file as it is now."""
         self.config: Config = load(str(self.path), {})
-        with psycopg.connect(self.books.url) as conn:
-            schema.init(conn, self.config)
+        init(self.books.url, self.config)
 
     def fill(self, town: Town, chain: str, asset: str, count: int | None = None) -> dict[str, bytes]:
         """A row for each of the town's wallets, by its id."""

@@ -81,7 +81,7 @@ async def never_lying(world: World, strict: bool = False) -> AsyncIterator[None]
         while True:
             found = await trio.to_thread.run_sync(lies, world, strict)
             assert not found, found
-            await trio.sleep(0.02)
+            await trio.sleep(0.05)  # a look takes the node and this process some 10 ms
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(look)

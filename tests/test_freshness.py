@@ -61,7 +61,7 @@ class Scene:
         paced = pace(100, target, 30, 50)
         self.view.forecast = lambda: forecast(Sweep(100, paced, 200, 0, target), Prices("plain", 1, 1), float("inf")).shown("AUDIO")
         asset = AssetConfig("AUDIO", "ethereum", "balances", "audio", (Source(None, None),), target_age_secs=target)
-        self.watched = [Watched(asset, self.view)]
+        self.watched = [Watched({asset.name: asset}, self.view)]
         self.supervisor = Supervisor([ChildSpec("freshness", self._run)], SupervisorConfig())
 
     async def _run(self, *, task_status: trio.TaskStatus[None]) -> None:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
+import trio.testing
 
 from actors import health
 from actors.age.objective import Verdict
 from actors.view import AssetView, ChainView, ServiceView
+from tests.tuning.scene import Scene
 from tests.views import AT, NOW, FakeEndpoint, actor, header, healthy
 
 
@@ -264,3 +268,17 @@ def test_the_status_has_each_assets_ages_and_objective_and_null_while_unknown() 
     shown = json.loads(json.dumps(health.status(view, NOW)["assets"][0], allow_nan=False))
     assert shown["age"] == {"rows": 3}
     assert shown["objective"] == {"target_secs": 3600, "state": "late", "at_risk": True, "why": "x", "peak_secs": None, "swept_share": 0.5}
+
+
+async def test_a_head_says_how_long_ago_it_was_one_which_in_logs_is_since_a_closing(tmp_path: Path, autojump_clock: trio.testing.MockClock) -> None:
+    scene = Scene(tmp_path, {"chain.follow": "logs", "chain.confirm_secs": 30, "sweeper.interval_secs": 3600})
+    async with scene.running() as system:
+        scene.busy = False
+        said = []
+        for _ in range(100):
+            await trio.sleep(1)
+            said.append(health.status(system.view, trio.current_time())["chains"][0]["head_seen_secs_ago"])
+        assert min(said) < 2
+        assert 25 < max(said) < 33
+        scene.write({"chain.confirm_secs": 6})
+        scene.reload()

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 from contextlib import suppress
 
 import h11
 import pytest
 import trio
 from trio.testing import (
+    MemoryReceiveStream,
+    MemorySendStream,
     lockstep_stream_pair,
     memory_stream_pair,
     wait_all_tasks_blocked,
 )
 
+from actors.http_bounds import LEAST_SECS, SAVED_SECS
 from actors.http_server import HttpServer, Limits, Request, Response, Send
 
 GET = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
@@ -181,17 +185,105 @@ async def test_a_client_that_does_not_read_is_dropped(autojump_clock: trio.testi
     assert trio.current_time() - began == pytest.approx(10)
 
 
-async def test_a_connection_above_the_cap_is_closed_at_once_and_leaves_the_others() -> None:
-    server = HttpServer(echo, Limits(connections=1))
-    first, theirs = memory_stream_pair()
+async def test_a_connection_above_the_cap_takes_the_place_of_the_one_that_waits_longest(autojump_clock: trio.testing.MockClock) -> None:
+    server = HttpServer(echo, Limits(connections=2))
+    ours = []
+    async with trio.open_nursery() as nursery:
+        for _ in range(2):
+            one, theirs = memory_stream_pair()
+            ours.append(one)
+            nursery.start_soon(server.serve, theirs)
+            await trio.sleep(1)
+        assert await answered(ours[0])  # from now on it waits less long than the other
+        await ours[1].send_all(b"GET")  # a trickle is no progress
+        await trio.sleep(1)
+        assert (await talk(server, GET)).startswith(b"HTTP/1.1 200")
+        with trio.fail_after(1):  # and not only when its time is up
+            assert await ours[1].receive_some() == b""
+        assert await answered(ours[0])
+        await ours[0].aclose()
+    assert server.connections == 0
+
+
+async def answered(client: trio.StapledStream[MemorySendStream, MemoryReceiveStream]) -> bool:
+    """Whether a request of it is answered, to the answer's end."""
+    await client.send_all(GET)
+    said = b""
+    while not said.endswith(b"{}"):
+        said += await client.receive_some()
+    return said.startswith(b"HTTP/1.1 200")
+
+
+async def test_a_connection_above_a_cap_of_busy_ones_is_closed_at_once_and_leaves_them() -> None:
+    quiet = trio.Event()
+
+    async def silent(send: Send) -> None:
+        await quiet.wait()
+
+    server = HttpServer(lambda _: Response(stream=silent), Limits(connections=1))
+    ours, theirs = memory_stream_pair()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(server.serve, theirs)
+        await ours.send_all(GET)
+        assert (await ours.receive_some()).startswith(b"HTTP/1.1 200")
         await wait_all_tasks_blocked()
         assert await talk_above_cap(server) == b""
-        await first.send_all(GET)
-        assert (await first.receive_some()).startswith(b"HTTP/1.1 200")
-        await first.aclose()
+        quiet.set()
+        await ours.aclose()
+
+
+async def test_answers_take_their_share_of_the_time_and_no_more(autojump_clock: trio.testing.MockClock) -> None:
+    costs = itertools.count(0, 0.05)  # each answer takes fifty milliseconds
+    server = HttpServer(echo, Limits(share=0.1), clock=lambda: next(costs))
+    began = trio.current_time()
+    async with trio.open_nursery() as nursery:
+        for _ in range(10):
+            nursery.start_soon(talk, server, 4 * GET)
+    assert trio.current_time() - began == pytest.approx((40 * 0.05) / 0.1 - 1 - 0.5, abs=0.1)  # a second was saved up; nobody waits after the last
+
+
+async def test_what_is_not_measured_of_an_answer_counts_as_well(autojump_clock: trio.testing.MockClock) -> None:
+    server = HttpServer(echo, clock=lambda: 0.0)
+    began = trio.current_time()
+    assert (await talk(server, 1000 * GET)).count(b"HTTP/1.1 200") == 1000
+    assert trio.current_time() - began == pytest.approx(999 * LEAST_SECS / Limits().share - SAVED_SECS)
+
+
+async def test_who_sends_no_request_at_all_waits_in_the_same_queue(autojump_clock: trio.testing.MockClock) -> None:
+    server = HttpServer(echo, clock=lambda: 0.0)
+    began = trio.current_time()
+    for _ in range(1000):
+        assert (await talk(server, b"garbage\r\n\r\n")).startswith(b"HTTP/1.1 400")
+    assert trio.current_time() - began > 3
+
+
+async def test_who_comes_and_leaves_without_a_word_has_taken_of_the_same_time(autojump_clock: trio.testing.MockClock) -> None:
+    server = HttpServer(echo, clock=lambda: 0.0)
+    for _ in range(1000):
+        assert await talk(server, b"") == b""
+    began = trio.current_time()
     assert (await talk(server, GET)).startswith(b"HTTP/1.1 200")
+    assert trio.current_time() - began > 3
+
+
+async def test_a_newcomer_has_a_place_where_all_others_wait_for_their_share(autojump_clock: trio.testing.MockClock) -> None:
+    server = HttpServer(echo, Limits(connections=3), clock=lambda: 0.0)
+    async with trio.open_nursery() as nursery:
+        for _ in range(3):
+            nursery.start_soon(talk, server, 1000 * GET)
+        await trio.sleep(1)
+        assert (await talk(server, GET)).startswith(b"HTTP/1.1 200")
+
+
+async def test_a_client_that_does_not_read_makes_room_for_one_that_does(autojump_clock: trio.testing.MockClock) -> None:
+    server = HttpServer(echo, Limits(connections=1))
+    ours, theirs = lockstep_stream_pair()
+    with trio.fail_after(1):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(server.serve, theirs)
+            await ours.send_all(GET)
+            await wait_all_tasks_blocked()
+            assert (await talk(server, GET)).startswith(b"HTTP/1.1 200")
 
 
 async def talk_above_cap(server: HttpServer) -> bytes:

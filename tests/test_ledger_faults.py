@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,12 +9,11 @@ from pathlib import Path
 import pytest
 import trio
 
-from actors.evm.http import HttpClient
 from actors.sandbox.anvil import Anvil
 from actors.sandbox.postgres import PrivatePostgres
 from actors.sandbox.town import Town
-from actors.system import System
 from tests.awaits import Awaits
+from tests.deaths import die_at_each, empty, mortal
 from tests.ledger_world import LedgerWorld, syncing
 from tests.proxy import Fault, open_proxy
 from tests.proxy_faults import BodyCap, HalfJson, HangUp, HtmlPage, IgnoresTag, Lag, OtherChain, OtherId, SubCallCap, Throttle
@@ -75,63 +73,44 @@ async def test_postgres_may_go_and_come_back(tmp_path: Path, town: Town, anvil: 
         assert world.books.held() == 0
 
 
-_names = itertools.count(1)
-KINDS = ("ledger", "writer")
-
-
 class Fixed:
     """The fixed run: rows of two assets are synced twice, and the service stops."""
 
-    def __init__(self, folder: Path, server: PrivatePostgres, town: Town, anvil: Anvil) -> None:
-        self._folder, self._server, self._town, self._anvil = folder, server, town, anvil
+    def __init__(self, folder: Path, database: str, town: Town, anvil: Anvil) -> None:
+        self._world = LedgerWorld(folder, database, interval=0.05, lease=3)
+        self._town, self._anvil = town, anvil
+        self.left_to_leases = 0
 
     def run(self, awaits: Awaits) -> None:
-        """One run under the instrument, on a fresh database."""
-        name = f"ledger_{next(_names)}"
-        world = LedgerWorld(self._folder, self._server.fresh(name), interval=0.05, lease=3)
-        chain = world.books.chain("town", self._anvil.http)
-        rows = world.fill(self._town, chain, world.books.asset(chain, self._town.token), 2)
-        world.books.row("11111111-1111-1111-1111-111111111111", world.books.asset(chain))
-        trio.run(self._story, world, rows, awaits, instruments=[awaits])
+        """One run under the instrument, on empty tables."""
+        world, books = self._world, self._world.books
+        empty(books.url)
+        chain = books.chain("town", self._anvil.http)
+        rows = world.fill(self._town, chain, books.asset(chain, self._town.token), 2)
+        books.row("11111111-1111-1111-1111-111111111111", books.asset(chain))
+        trio.run(self._story, rows, awaits, instruments=[awaits])
         assert {row: raw for row, raw in world.raw().items() if row in rows} == token_balances(self._town, rows)
-        assert world.books.held() == 0, str(awaits)
-        self._server.drop(name)
+        # Who dies as the service stops, between a claim's commit and its registration, leaves that claim to its lease: as a dead process does.
+        self.left_to_leases += books.held() > 0
 
-    async def _story(self, world: LedgerWorld, rows: dict[str, bytes], awaits: Awaits) -> None:
-        async with HttpClient() as client:
-            system = System(world.config, client)
-            stop = trio.Event()
-            async with trio.open_nursery() as nursery:
-
-                async def service(*, task_status: trio.TaskStatus[None]) -> None:
-                    await system.run(system.service(), stop.wait, task_status=task_status)
-
-                awaits.kill_actor = system.kill
-                await nursery.start(service)
-                await eventually(lambda: synced(world, rows, 2) and len(world.books.aside()) == 1, f"synced rows after {awaits}")
-                stop.set()
+    async def _story(self, rows: dict[str, bytes], awaits: Awaits) -> None:
+        world = self._world
+        async with mortal(world.config, awaits):
+            await eventually(lambda: synced(world, rows, 2) and len(world.books.aside()) == 1, f"synced rows after {awaits}")
 
 
 @pytest.fixture(scope="module")
 def fixed(tmp_path_factory: pytest.TempPathFactory, postgres_server: PrivatePostgres) -> Iterator[Fixed]:
     with Anvil() as anvil:
-        yield Fixed(tmp_path_factory.mktemp("fixed"), postgres_server, Town(anvil, wallets=2), anvil)
+        yield Fixed(tmp_path_factory.mktemp("fixed"), postgres_server.fresh("ledger_dies"), Town(anvil, wallets=2), anvil)
+    postgres_server.drop("ledger_dies")
 
 
 @pytest.mark.long
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("kill", [True, False], ids=["killed", "crashed"])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["ledger", "writer"])
 def test_an_actor_may_die_at_any_await(fixed: Fixed, kind: str, kill: bool) -> None:
-    def which(name: str) -> bool:
-        return name.startswith(kind)
-
-    counting = Awaits(which)
-    fixed.run(counting)
-    assert counting.count > 10
-    struck = 0
-    for at in range(1, counting.count + 1):
-        awaits = Awaits(which, at, kill)
-        fixed.run(awaits)
-        struck += awaits.struck is not None
-    assert struck > counting.count // 2
+    before = fixed.left_to_leases
+    die_at_each(fixed.run, kind, kill)
+    assert fixed.left_to_leases - before <= 2, "claims are not given back"

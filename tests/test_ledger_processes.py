@@ -27,7 +27,7 @@ PATIENCE_SECS = 90
 # Every change of hands and every write, as the database saw it.
 HISTORY = """
 CREATE TABLE history (at TIMESTAMPTZ, id UUID, before TEXT, until TIMESTAMPTZ, after TEXT, wrote BOOLEAN);
-CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN
   INSERT INTO history VALUES (clock_timestamp(), NEW.id, OLD.locked_by, OLD.locked_until, NEW.locked_by,
     NEW.sync_count <> OLD.sync_count OR NEW.error_count <> OLD.error_count);
   RETURN NULL; END $$;

@@ -44,6 +44,7 @@ COUNTERS = {
     "closings_failed": ("asset",),
     "audit_checked": ("asset",),
     "audit_wrong": ("asset",),
+    "audit_disputed": ("asset",),
     "logs_withheld": ("chain",),
     "logs_undecodable": ("asset",),
     "reorgs": ("chain",),

@@ -19,6 +19,7 @@ import pytest
 from actors.sandbox.anvil import Anvil
 from actors.sandbox.postgres import PrivatePostgres
 from actors.sandbox.town import Town
+from tests.role import ROLE, as_service
 from tests.world import PATIENCE_SECS, World
 
 
@@ -135,7 +136,7 @@ def test_every_endpoint_on_another_chain_is_refused_and_nothing_is_written(world
 
 
 def test_a_database_that_stays_away_for_the_grace_period_is_refused(world: World) -> None:
-    text = world.path.read_text().replace(world.database, "postgresql://postgres:s3cretword@127.0.0.1:1/nothing")
+    text = world.path.read_text().replace(world.config.database.url, "postgresql://postgres:s3cretword@127.0.0.1:1/nothing")
     world.path.write_text(text.replace("grace_secs = 5", "grace_secs = 0.5"))
     done = trueup("run", "-c", world.path)
     refused(done, "database")
@@ -149,8 +150,8 @@ def test_a_table_without_the_columns_is_refused_and_init_named(world: World) -> 
 
 def test_init_makes_what_run_needs_and_a_second_one_changes_nothing(world: World) -> None:
     world.query("DROP TABLE eth_wallet_balances, eth_indexer_checkpoints")
-    assert trueup("init", "-c", world.path).returncode == 0
-    assert "nothing to do" in trueup("init", "-c", world.path).stdout
+    assert trueup("init", "-c", world.path, TRUEUP_DATABASE__URL=world.database).returncode == 0
+    assert "nothing to do" in trueup("init", "-c", world.path, TRUEUP_DATABASE__URL=world.database).stdout
 
 
 def test_sweep_reads_every_row_once_and_says_so(world: World) -> None:
@@ -188,11 +189,11 @@ def test_the_seeds_tables_are_taken_over_as_they_stand(tmp_path: Path, database_
     config = (Path(__file__).parents[1] / "config" / "audius.toml").read_text()
     path = tmp_path / "audius.toml"
     path.write_text(_pointed_at(config, town))
-    env = {"DATABASE_URL": database_url, "ETH_HTTP_URL": anvil.http, "ETH_WS_URL": anvil.ws}
+    env = {"DATABASE_URL": as_service(database_url), "ETH_HTTP_URL": anvil.http, "ETH_WS_URL": anvil.ws}
     world = World(tmp_path, database_url, town)
     before = dict(world.query("SELECT wallet, (balance, blocknumber, updated_at, created_at)::text FROM eth_wallet_balances"))
     assert len(before) >= 100_000
-    assert trueup("init", "-c", path, **env).returncode == 0
+    assert trueup("init", "-c", path, "--role", ROLE, **{**env, "DATABASE_URL": database_url}).returncode == 0
     town.transfer(town.wallets[0], town.wallets[1], 5)
     town.mine()
     process = subprocess.Popen([sys.executable, "-m", "actors", "run", "-c", str(path)], env={**os.environ, **env})

@@ -11,6 +11,7 @@ from actors.mailbox import Mailbox
 from actors.messages import Touch
 from actors.metrics import Metrics
 from actors.pushes import PushWatch, Socket
+from actors.timers import Timers
 
 
 async def test_a_hint_that_finds_its_lane_full_is_dropped_and_counted() -> None:
@@ -24,10 +25,10 @@ async def test_a_hint_that_finds_its_lane_full_is_dropped_and_counted() -> None:
 
 async def test_what_a_session_dropped_at_its_full_queue_is_counted_with_the_next_notification() -> None:
     ports: Any = SimpleNamespace(
-        config=SimpleNamespace(name="c", stall_secs=1.0), metrics=Metrics(), view=SimpleNamespace(last_push_at=None)
+        config=SimpleNamespace(name="c", stall_secs=1.0, follow="logs"), metrics=Metrics(), view=SimpleNamespace(last_push_at=None), timers=Timers()
     )
     socket = Socket(ports, {}, PushWatch(), lambda whole: None)
-    await socket._next(_Session(dropped=3), {})  # type: ignore[arg-type]  # all that it is asked for
+    await socket._next(_Session(dropped=3), {}, "logs")  # type: ignore[arg-type]  # all that it is asked for
     assert ports.metrics.hints_dropped.labels("c")._value.get() == 3
 
 

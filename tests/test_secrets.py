@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+import threading
+from base64 import b64encode
 from collections.abc import Iterator
 
 import pytest
@@ -70,6 +73,11 @@ def test_a_database_password_is_masked_in_both_its_spellings() -> None:
     assert secrets.mask("p%40ssw0rd p@ssw0rd") == "*** ***"
 
 
+def test_the_passwords_of_what_is_no_url_are_masked_too() -> None:
+    secrets.register_database(f"postgresql://keeper:{KEY}@[127.0.0.1/trueup?sslpassword=x{KEY}")
+    assert secrets.mask(f"{KEY} x{KEY}") == "*** ***"
+
+
 def test_users_and_databases_stay_words() -> None:
     secrets.register_database("postgresql://keeper:hunter2x@db/trueup")
     assert secrets.mask("trueup: keeper may not log in") == "trueup: keeper may not log in"
@@ -90,7 +98,46 @@ def test_a_password_in_any_url_is_masked() -> None:
     assert secrets.mask("at postgres://a:b@c/d") == "at postgres://***@c/d"
 
 
+def test_a_secret_that_somebody_cut_short_is_masked_too() -> None:
+    long = KEY + "gHiJkLmNoPqRsTuV"
+    secrets.register(long)
+    for cut in (long, KEY, long[5:], long[:-3], long[3:17]):
+        assert secrets.mask(f"the key {cut}… is wrong, {cut}") == "the key ***… is wrong, ***", cut
+    assert secrets.mask(KEY[:11]) == KEY[:11]  # shorter than that may be anything
+
+
+def test_ordinary_words_that_begin_as_a_long_secret_does_stay() -> None:
+    secrets.register("production-0123456789abcdef")
+    assert secrets.mask("in production: 0123456789 rows") == "in production: 0123456789 rows"
+
+
+def test_user_and_password_as_basic_authentication_has_them_are_masked() -> None:
+    secrets.register_url("https://keeper:hunter%402x@eth.example/")
+    encoded = b64encode(b"keeper:hunter@2x").decode()
+    assert secrets.mask(f"authorization: Basic {encoded}") == "authorization: Basic ***=="
+
+
 def test_a_longer_secret_is_not_cut_by_a_shorter_one() -> None:
     secrets.register("abcdefgh")
     secrets.register("abcdefghijkl")
     assert secrets.mask("abcdefghijkl") == "***"
+
+
+def test_secrets_may_be_registered_by_another_thread_meanwhile() -> None:
+    """As when the config is read again, while lines are logged."""
+    words = [f"{number:06}-a-long-secret-of-its-own" for number in range(150)]
+
+    def register() -> None:
+        for word in words:
+            secrets.register(word)
+
+    thread, every = threading.Thread(target=register), sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        thread.start()
+        while thread.is_alive():
+            secrets.mask(f"the line of {words[0]}")
+    finally:
+        sys.setswitchinterval(every)
+        thread.join()
+    assert not any(word in secrets.mask(" ".join(words)) for word in words)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -12,10 +13,11 @@ import httpx
 import pytest
 import trio
 
-from actors import dashboard, secrets, server
+from actors import dashboard, health, secrets, server
 from actors.child import ChildSpec
 from actors.config import ChaosConfig, ServerConfig
 from actors.errors import ConfigError
+from actors.host_names import HostNames
 from actors.http_server import Request
 from actors.metrics import Metrics
 from actors.supervisor import Supervisor
@@ -176,7 +178,7 @@ async def test_events_begin_with_the_status_at_once(site: Site) -> None:
 
 
 async def test_events_go_on_every_second(autojump_clock: trio.testing.MockClock) -> None:
-    routes = server.Routes("127.0.0.1", CHAOS, healthy(), Metrics(), lambda _: False)
+    routes = server.Routes(HostNames("127.0.0.1"), CHAOS, healthy(), Metrics(), lambda _: False)
     moments: list[float] = []
 
     async def send(data: bytes) -> None:
@@ -219,9 +221,22 @@ async def test_on_loopback_local_names_are_served(site: Site, host: str) -> None
     assert (await site.get("/healthz", host=host)).status_code == 200
 
 
-async def test_on_an_open_address_any_host_name_is_served() -> None:
+async def test_on_an_open_address_a_foreign_host_name_is_refused_as_well_and_an_address_is_nobodys() -> None:
     async with serving(bind=ServerConfig(bind="0.0.0.0:0")) as site:
-        assert (await site.get("/healthz", host="trueup.internal")).status_code == 200
+        for host in ("evil.example", "10.0.0.7.evil.example", "localhost.evil.example", ""):
+            answer = await site.get("/api/status", host=host)
+            assert (answer.status_code, "server.hosts" in answer.text) == (421, True), host
+        for host in ("10.0.0.7:1325", "[fe80::1]:1325", "localhost", "localhost.", f"{socket.gethostname().upper()}:1325"):
+            assert (await site.get("/healthz", host=host)).status_code == 200, host
+
+
+@pytest.mark.parametrize("bind", ["127.0.0.1:0", "0.0.0.0:0"])
+async def test_the_operators_own_host_names_are_served(bind: str) -> None:
+    async with serving(bind=ServerConfig(bind=bind, hosts=("trueup.internal",))) as site:
+        assert (await site.get("/healthz", host="TrueUp.internal:80")).status_code == 200
+        assert (await site.get("/healthz", host="other.internal")).status_code == 421
+    async with serving(bind=ServerConfig(bind=bind, hosts=("*",))) as site:
+        assert (await site.get("/healthz", host="other.internal")).status_code == 200
 
 
 async def test_a_kill_with_the_token_is_202_and_kills(site: Site) -> None:
@@ -244,6 +259,42 @@ async def test_a_kill_without_the_token_is_401_and_kills_nobody(site: Site, auth
     answer = await site.client.post(KILL, headers=headers)
     assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
     assert site.killed == []
+
+
+async def test_after_ten_wrong_tokens_a_minute_is_waited_also_with_the_right_one(autojump_clock: trio.testing.MockClock) -> None:
+    routes = server.Routes(HostNames("127.0.0.1"), CHAOS, healthy(), Metrics(), lambda _: True)
+
+    def kill(token: str) -> int:
+        return routes(Request("POST", KILL, {}, {"authorization": f"Bearer {token}"})).status
+
+    assert [kill(f"guess-{number}") for number in range(12)] == 10 * [401] + 2 * [429]
+    refused = routes(Request("POST", KILL, {}, BEARER))
+    assert (refused.status, refused.headers["retry-after"]) == (429, "60")
+    await trio.sleep(60)
+    assert kill("open-sesame") == 202
+    assert [kill(f"guess-{number}") for number in range(10)] == 10 * [401]
+
+
+async def test_one_event_is_made_for_all_streams(monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock) -> None:
+    routes, made = server.Routes(HostNames("127.0.0.1"), CHAOS, healthy(), Metrics(), lambda _: False), list[float]()
+    sent = list[bytes]()
+
+    def status(view: ServiceView, now: float) -> dict[str, object]:
+        made.append(now)
+        return {}
+
+    monkeypatch.setattr(health, "status", status)
+
+    async def send(data: bytes) -> None:
+        sent.append(data)
+
+    stream = routes(Request("GET", "/api/events", {}, {})).stream
+    assert stream is not None
+    with trio.move_on_after(9.5):
+        async with trio.open_nursery() as nursery:
+            for _ in range(30):
+                nursery.start_soon(stream, send)
+    assert (len(made), len(sent)) == (10, 300)
 
 
 async def test_an_empty_token_in_the_config_opens_nothing() -> None:
@@ -296,9 +347,10 @@ async def test_a_port_in_use_is_a_clear_config_error_and_a_freed_one_is_had_agai
         assert (await site.get("/healthz")).status_code == 200
 
 
-async def test_a_name_that_cannot_be_listened_on_is_a_clear_config_error() -> None:
-    with pytest.raises(ConfigError, match=r"^server\.bind: cannot listen on nowhere\.invalid:0: "):
-        await server.run(ServerConfig(bind="nowhere.invalid:0"), CHAOS, healthy(), Metrics(), lambda _: False)
+@pytest.mark.parametrize("bind", ["nowhere.invalid:0", "a..b:0", f"{'a' * 64}.example:0"])
+async def test_a_name_that_cannot_be_listened_on_is_a_clear_config_error(bind: str) -> None:
+    with pytest.raises(ConfigError, match=rf"^server\.bind: cannot listen on {bind}: "):
+        await server.run(ServerConfig(bind=bind), CHAOS, healthy(), Metrics(), lambda _: False)
 
 
 async def test_a_server_that_is_turned_off_is_not_run() -> None:

@@ -168,3 +168,17 @@ def test_a_block_from_no_time_at_all_breaks_no_status() -> None:
     for moment in (2**63, -(2**70), 10**30):
         object.__setattr__(head, "timestamp", moment)
         assert health.status(view, NOW)["chains"][0]["head_at"] is None
+
+
+def test_a_config_file_that_was_refused_or_waits_for_a_restart_is_a_warning_and_no_reason() -> None:
+    view = healthy()
+    view.config.error = "my.toml: line 3: not TOML"
+    view.config.restart_needed = ("database.url", "chain.polygon")
+    assert warned(view) == [
+        "the config file was read again and refused, nothing has changed: my.toml: line 3: not TOML",
+        "the config file has changes that need a restart: database.url, chain.polygon",
+    ]
+    assert reasons(view) == []
+    shown = health.status(view, NOW)["config"]
+    assert (shown["error"], shown["restart_needed"]) == ("my.toml: line 3: not TOML", ["database.url", "chain.polygon"])
+    assert shown["loaded_at"].endswith("Z")

@@ -92,4 +92,4 @@ async def test_a_latency_that_cannot_be_measured_keeps_no_closing_open() -> None
     with pytest.raises(OverflowError):
         writer._settle(WriteResult(moved=(closing.id,), updated=frozenset({key_of(hint)})), [hint])
     assert closing.done.is_set()
-    assert not book.is_open(closing.id)
+    assert not book.is_any_open({closing.id})

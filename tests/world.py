@@ -7,17 +7,17 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 import trio
 
 from actors.config import Config, load
 from actors.evm.http import HttpClient
 from actors.sandbox.town import Town
-from actors.store import schema
 from actors.system import System
+from tests.asking import ask
+from tests.role import as_service, init
 
-PATIENCE_SECS = 30
+PATIENCE_SECS = 60  # only what fails takes so long; a busy machine takes its time
 Mode = dict[str, Any]
 LOGS: Mode = {"chain": "confirm_secs = 0.3"}
 HEADS: Mode = {"chain": 'confirm_secs = 0.3\nfollow = "heads"'}
@@ -41,31 +41,27 @@ grace_secs = 5
 
 
 class World:
-    """A config, its database with the schema applied, and the town that it watches."""
+    """A config, its database with the schema applied, and the town that it watches. `database` is the owner's URL of it, the config has the
+    service's.
+    """
 
     def __init__(self, folder: Path, database: str, town: Town, interval: float = 3600, batch: int = 50, **toml: Any) -> None:
         extra = toml.pop("extra", "")
         self.database, self.town = database, town
         self.path = folder / "trueup.toml"
-        text = BASE.format(database=database, interval=interval, batch=batch, extra=extra) + town.toml(**toml)
+        text = BASE.format(database=as_service(database), interval=interval, batch=batch, extra=extra) + town.toml(**toml)
         self.path.write_text(text)
         self.config: Config = load(str(self.path), {})
-        self._init()
+        init(self.database, self.config)
 
     def reload(self) -> None:
         """Take the file as it is now."""
         self.config = load(str(self.path), {})
-        self._init()
-
-    def _init(self) -> None:
-        with psycopg.connect(self.database) as conn:
-            schema.init(conn, self.config)
+        init(self.database, self.config)
 
     def query(self, statement: str, *args: Any) -> list[tuple[Any, ...]]:
-        """Ask the database, on a connection of its own."""
-        with psycopg.connect(self.database) as conn:
-            cursor = conn.execute(statement.encode(), args)
-            return cursor.fetchall() if cursor.description else []
+        """Ask the database."""
+        return ask(self.database, statement, *args)
 
     def rows(self) -> dict[bytes, tuple[int, int | None]]:
         """Balance and blocknumber of each wallet."""
@@ -92,7 +88,7 @@ async def eventually(state: Callable[[], bool], what: str = "the state") -> None
     """Wait for a state of the world outside this process."""
     with trio.move_on_after(PATIENCE_SECS):
         while not await trio.to_thread.run_sync(state):
-            await trio.sleep(0.01)
+            await trio.sleep(0.02)
         return
     raise AssertionError(f"{what} did not come about within {PATIENCE_SECS} s")
 

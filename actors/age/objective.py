@@ -114,13 +114,13 @@ class Objective:
     """One asset's. `judge` is asked every few seconds."""
 
     def __init__(self, target_secs: float, began: float) -> None:
-        self._target, self._began = target_secs, began
+        self.target_secs, self._began = target_secs, began
         self._was_behind: bool | None = None
         self._progress, self._unreachable, self._late = Progress(), _Held(), _Held()
 
     def judge(self, now: float, ages: Ages, forecast: Mapping[str, Any], swept: int | None) -> Verdict:
         """`forecast` as it is shown. `swept`: how many rows this process has swept so far; None where another copy does it."""
-        target, up = self._target, self._up(now, ages, forecast)
+        target, up = self.target_secs, self._up(now, ages, forecast)
         # A bucket is one percent wide.
         share = 1 - ages.older_than(1.01 * (now - self._began)) / ages.rows if ages.rows else None
         coming = self._peak(now, ages, forecast, swept, up)
@@ -139,7 +139,7 @@ class Objective:
         """
         if self._was_behind is None and ages.rows and ages.counts and forecast.get("rows"):
             rows, every = float(forecast.get("tick_rows") or 0), float(forecast.get("tick_every_secs") or 0.0)
-            self._was_behind = peak(ages, rows / every if every else 0.0, int(rows), math.inf) > self._target
+            self._was_behind = peak(ages, rows / every if every else 0.0, int(rows), math.inf) > self.target_secs
         return math.inf if self._was_behind is False else now - self._began
 
     def _peak(self, now: float, ages: Ages, forecast: Mapping[str, Any], swept: int | None, up: float) -> float | None:
@@ -154,17 +154,17 @@ class Objective:
 
     def _windows(self, forecast: Mapping[str, Any]) -> list[float]:
         every = float(forecast.get("tick_every_secs") or 0.0) or 1.0
-        return [every * max(ticks, math.ceil(WINDOW * self._target / every)) for ticks in WINDOW_TICKS]
+        return [every * max(ticks, math.ceil(WINDOW * self.target_secs / every)) for ticks in WINDOW_TICKS]
 
     def _state(self, counted: float, oldest: float, unreachable: bool, late: bool) -> tuple[State, str]:
         """The state, and the words for it. `counted`: the oldest row's age, from the start of the service at the earliest."""
-        if counted > self._target:
+        if counted > self.target_secs:
             return "missed", "the oldest row was read {oldest} ago, the target is {target}"
         if unreachable:
             return "unreachable", "a sweep takes {sweep} within the budget, the target is {target}: it needs {needs}"
         if late:
             return "late", "rows come to be {coming} old before they are read again, the target is {target}: the sweep is too slow"
-        if oldest > self._target:
+        if oldest > self.target_secs:
             return "behind", "the oldest row was read {oldest} ago, before the service started; {share} of the rows were read since"
         return "met", ""
 
@@ -174,7 +174,7 @@ class Objective:
         return (
             why.format(
                 oldest=_secs(oldest),
-                target=_secs(self._target),
+                target=_secs(self.target_secs),
                 coming=_secs(oldest if coming is None else coming),
                 sweep=_secs(math.inf if sweep is None else sweep),
                 needs=needs,

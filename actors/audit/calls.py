@@ -55,7 +55,9 @@ class Calls:
     def _size(self, endpoint: Endpoint, rung: str | None) -> CallSize:
         used = self._ports.reader.rung(endpoint, rung)
         most = min(self._ports.config.holders_per_call, used.most)
-        return self._sizes.setdefault((endpoint.url, used.name), CallSize(most))
+        size = self._sizes.setdefault((endpoint.url, used.name), CallSize(most))
+        size.at_most(most)
+        return size
 
     async def _one(self, endpoint: Endpoint, pin: Pin, wallets: Sequence[str], rung: str | None) -> Sums | None:
         """One call's; None where it was too large. Raises another NodeError."""

@@ -16,6 +16,10 @@ class Ceiling:
         self._refused = INF  # the rate at the last refusal
         self._fell_to, self._fell_at = INF, -INF
 
+    def tune(self, limit: float, floor: float) -> None:
+        """The operator's bounds from now on; what was learned stays."""
+        self.limit, self._floor = limit, min(floor, limit)
+
     def refused(self, now: float, rate: float) -> None:
         """The provider refused a call while so many units a second were being spent. Calls refused together count as one."""
         if now - self._fell_at < self._window_secs:

@@ -31,7 +31,7 @@ class Forecast:
     lets it (None: never). `units_a_month` is of 30 days. `meets_target`: None without a `target_age_secs`.
 
     What the target would cost, None without one: `target_units_a_month` is the sweep's part, and `needs_units_per_sec` and
-    `needs_units_per_month` are what the chain's budget would have to be, live events with it.
+    `needs_units_per_month` are what the chain's budget would have to be, live events and the chain's other sweeps with it.
     """
 
     rows: int
@@ -54,15 +54,29 @@ class Forecast:
         return {"name": name, **asdict(self)}
 
 
-def forecast(sweep: Sweep, prices: Prices, units_per_sec: float, live_units_a_month: int = 0) -> Forecast:
-    """`units_per_sec`: what the budget leaves to the sweep; infinity where it sets no bound. `live_units_a_month`: what live events take."""
+def _calls_and_units(sweep: Sweep, prices: Prices) -> tuple[int, int]:
+    """Of one sweep of all rows; its headers are not among the calls."""
+    calls = math.ceil(sweep.rows / sweep.pace.rows) * math.ceil(min(sweep.pace.rows, sweep.rows) / sweep.wallets_per_call)
+    return calls, calls * (prices.of(CALL) + sweep.headers_per_call * prices.of(HEADER))
+
+
+def demand(sweep: Sweep, prices: Prices) -> float:
+    """Units a second that a sweep takes at its pace."""
+    paced = sweep.pace.lap_secs(sweep.rows)
+    return _calls_and_units(sweep, prices)[1] / paced if paced else 0.0
+
+
+def forecast(sweep: Sweep, prices: Prices, units_per_sec: float, live_units_a_month: int = 0, others: float = 0.0) -> Forecast:
+    """`units_per_sec`: what the budget leaves to the chain's sweeps; infinity where it sets no bound. `live_units_a_month`: what live events
+    take. `others`: the demand of the chain's other sweeps, which are slowed down alike where the budget is not enough for all.
+    """
     pace = sweep.pace
-    calls = math.ceil(sweep.rows / pace.rows) * math.ceil(min(pace.rows, sweep.rows) / sweep.wallets_per_call)
-    units = calls * (prices.of(CALL) + sweep.headers_per_call * prices.of(HEADER))
-    least = _secs(units, units_per_sec)
+    calls, units = _calls_and_units(sweep, prices)
+    own = demand(sweep, prices)
+    least = _secs(units, units_per_sec * own / (own + others) if others else units_per_sec)
     paced = pace.lap_secs(sweep.rows)
     secs = max(paced, least)
-    in_time = _in_time(units, paced, live_units_a_month) if sweep.target_age_secs else (None, None, None)
+    in_time = _in_time(units, paced, live_units_a_month, others * MONTH) if sweep.target_age_secs else (None, None, None)
     return Forecast(
         rows=sweep.rows,
         tick_rows=pace.rows,
@@ -81,11 +95,11 @@ def forecast(sweep: Sweep, prices: Prices, units_per_sec: float, live_units_a_mo
     )
 
 
-def _in_time(units: int, paced: float, live_units_a_month: int) -> tuple[int, int, int]:
+def _in_time(units: int, paced: float, live_a_month: int, others_a_month: float) -> tuple[int, int, int]:
     """What sweeps at the pace that the target asks for cost a month, and the budget that they need: a second, and a month."""
     a_month = math.ceil(units * MONTH / paced) if paced else 0
-    a_second = (a_month / SWEEP_SHARE + live_units_a_month) / MONTH
-    return a_month, math.ceil(a_second), a_month + live_units_a_month
+    sweeps = a_month + math.ceil(others_a_month)
+    return a_month, math.ceil((sweeps / SWEEP_SHARE + live_a_month) / MONTH), sweeps + live_a_month
 
 
 def _secs(units: int, units_per_sec: float) -> float:

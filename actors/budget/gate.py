@@ -15,10 +15,11 @@ import trio
 
 from actors.budget.governor import LAST_SHARE, SWEEP_SHARE, Governor
 from actors.budget.month import MONTH, live_rate
-from actors.budget.prices import CALL
+from actors.budget.prices import CALL, Prices
 from actors.budget.spender import SWEEPER, Spender, spender, spending
 from actors.budget.tally import Tally
 from actors.progress import waiting_for_others
+from actors.timers import Timers
 
 INF = float("inf")
 LAST_SECS = 0.1  # who is last wakes after the sweep, which then has filled the window again
@@ -27,8 +28,9 @@ LAST_SECS = 0.1  # who is last wakes after the sweep, which then has filled the 
 class Budget:
     """One chain's. `on_spend` hears the actor, the method and the units of each call; `starts_on` is the month's first day."""
 
-    def __init__(self, chain: str, governor: Governor, starts_on: int = 1) -> None:
+    def __init__(self, chain: str, governor: Governor, starts_on: int = 1, timers: Timers | None = None) -> None:
         self.chain, self.governor, self.starts_on = chain, governor, starts_on
+        self._timers = timers or Timers()
         self.tally = Tally()
         self.refusals = 0
         self.warned = False
@@ -48,18 +50,18 @@ class Budget:
             self.note(method)
 
     async def _give_way(self) -> None:
+        share, more = (LAST_SHARE, LAST_SECS) if spender().last else (SWEEP_SHARE, 0.0)
         with waiting_for_others():
-            last = spender().last
-            while (secs := self.governor.hold(LAST_SHARE if last else SWEEP_SHARE).secs) > 0:
-                await trio.sleep(secs + (LAST_SECS if last else 0.0))
+            while self.governor.hold(share).secs > 0:
+                await self._timers.sleep_until(lambda: trio.current_time() + self.governor.hold(share).secs + more)
 
     async def _wait(self, units: int) -> None:
         self.governor.live_waiting += 1
         try:
             with waiting_for_others():
                 async with self._turn:  # first come, first served
-                    while (secs := self.governor.live_secs(units)) > 0:
-                        await trio.sleep(secs)
+                    while self.governor.live_secs(units) > 0:
+                        await self._timers.sleep_until(lambda: trio.current_time() + self.governor.live_secs(units))
         finally:
             self.governor.live_waiting -= 1
 
@@ -72,6 +74,11 @@ class Budget:
         prepaid = min(who.prepaid, units)
         who.prepaid -= prepaid
         self.governor.spend(units - prepaid, who.live)
+
+    def tune(self, prices: Prices, limit: int, cap: int, starts_on: int) -> None:
+        """Other bounds from now on. What is known of the month follows when it is booked next, seconds later."""
+        self.governor.tune(prices, limit, cap)
+        self.starts_on = starts_on
 
     def refused(self, retry_after_secs: float | None) -> None:
         """A node asked for fewer requests."""

@@ -36,12 +36,24 @@ class Governor:
     def __init__(self, prices: Prices, limit: int, cap: int, now: Callable[[], float]) -> None:
         self.prices, self.cap, self._now = prices, cap, now
         self._window = Window(prices.window_secs)
-        self._ceiling = Ceiling(limit or INF, FLOOR_CALLS_PER_SEC * prices.of(CALL), prices.window_secs)
+        self._ceiling = Ceiling(limit or INF, _floor(prices), prices.window_secs)
         self._allowance = Allowance()
         self._month: MonthSpent | None = None
         self._month_at = 0.0
         self._paused_until = -INF
         self.live_waiting = 0
+
+    def tune(self, prices: Prices, limit: int, cap: int) -> None:
+        """Other bounds from now on. What was spent stays spent; the rate that refusals taught is forgotten with the units that it is in."""
+        now = self._now()
+        if prices != self.prices:
+            used, self._window = self._window.used(now), Window(prices.window_secs)
+            self._window.add(now, used)
+            self._ceiling = Ceiling(limit or INF, _floor(prices), prices.window_secs)
+        self._ceiling.tune(limit or INF, _floor(prices))
+        self.prices, self.cap = prices, cap
+        if cap and (month := self.month) is not None:
+            self._allowance.set_rate(now, sweep_rate(cap, month))
 
     def spend(self, units: int, live: bool) -> None:
         """Units that a call costs which is made now, or a notification that has come."""
@@ -121,3 +133,7 @@ class Governor:
         by_month = self._allowance.rate if self.cap else INF
         by_rate = min(self.units_per_sec, self.prices.stated_per_sec if self._ceiling.limit == INF else INF)
         return min(by_month, by_rate * SWEEP_SHARE)
+
+
+def _floor(prices: Prices) -> float:
+    return FLOOR_CALLS_PER_SEC * prices.of(CALL)

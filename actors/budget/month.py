@@ -28,7 +28,7 @@ def _months_later(day: datetime, months: int) -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class MonthSpent:
-    """What Postgres says of a chain's month: units of all processes, those not of the sweep, over how many seconds these were spent, and
+    """What Postgres says of a chain's month: units of all processes, those of live events, over how many seconds these were spent, and
     how many seconds the month still has.
     """
 

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-SWEEPER, AUDIT = "sweeper", "audit"
+SWEEPER, AUDIT, BACKFILL = "sweeper", "audit", "backfill"
+PATIENT = (SWEEPER, AUDIT, BACKFILL)  # what they spend says nothing of what live events will
 
 
 @dataclass

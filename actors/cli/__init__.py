@@ -6,14 +6,17 @@ Exit codes: 0 done, 1 it did not come out right, 2 bad input (one line on standa
 from __future__ import annotations
 
 import argparse
+import gc
 import importlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import NoReturn
 
-from actors import log
+from actors import __version__, log
 from actors.errors import ConfigError, TrueupError
+from actors.last_words import mask_them
 from actors.log import one_line
 from actors.secrets import mask
 
@@ -25,10 +28,12 @@ class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one line, without the usage above it."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(BAD_INPUT, f"trueup: {one_line(message)} (see {self.prog} --help)\n")
+        self.exit(BAD_INPUT, f"trueup: {one_line(mask(message))} (see {self.prog} --help)\n")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    if argv is None:  # the process is ours
+        mask_them()
     try:
         args = parser().parse_args(argv)
     except SystemExit as stop:
@@ -57,9 +62,10 @@ def fail(message: str, code: int = FAILED) -> int:
 
 def parser() -> argparse.ArgumentParser:
     top = _Parser(prog="trueup", description="Keeps tables of EVM wallet balances in Postgres true.")
+    top.add_argument("--version", action="version", version=f"trueup {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
     _demo(_command(commands, "demo", "the whole system on a private Postgres and a private chain"))
-    _with_config(_command(commands, "init", "apply the schema"))
+    _init(_with_config(_command(commands, "init", "apply the schema")))
     _with_config(_command(commands, "run", "the service"))
     _doctor(_with_config(_command(commands, "doctor", "check config, database, tables and nodes, and measure the nodes; says what mends what is wrong")))
     _sweep(_with_config(_command(commands, "sweep", "one whole pass over the rows now")))
@@ -75,15 +81,26 @@ def parser() -> argparse.ArgumentParser:
 def _dispatch(args: argparse.Namespace) -> int:
     """A command's module has `main(config, args)`, or `main(args)` where it takes no config."""
     log.setup("warning")
-    config = None
-    if "config" in args:
-        from actors.config import load
+    with _no_search_for_garbage():
+        config = None
+        if "config" in args:
+            from actors.config import load
 
-        config = load(args.config)
-        # The service tells what it does; the others show their own progress.
-        log.setup(config.log.level if args.command == "run" else "warning", form=config.log.format)
-    module = importlib.import_module(f"actors.cli.{args.command}")
+            config = load(args.config)
+            # The service tells what it does; the others show their own progress.
+            log.setup(config.log.level if args.command == "run" else "warning", form=config.log.format)
+        module = importlib.import_module(f"actors.cli.{args.command}")
     return int(module.main(args) if config is None else module.main(config, args))
+
+
+@contextmanager
+def _no_search_for_garbage() -> Iterator[None]:
+    """Imports make many objects and drop none: the collector, which looks through all of them again and again, takes a fifth of a start."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _command(commands: argparse._SubParsersAction[_Parser], name: str, does: str) -> _Parser:
@@ -115,6 +132,12 @@ def _demo(command: _Parser) -> None:
     command.add_argument("--no-sweep", action="store_true", help="the live path only")
 
 
+def _init(command: _Parser) -> None:
+    command.add_argument(
+        "--role", metavar="NAME", help="grant that role, which must be there, what all other commands need, and no more"
+    )
+
+
 def _doctor(command: _Parser) -> None:
     command.add_argument("--json", action="store_true", help="the findings as JSON")
     command.add_argument("--quick", action="store_true", help="measure no limits of endpoints, and wait for no pushes")
@@ -133,6 +156,7 @@ def _backfill(command: _Parser) -> None:
         "--from-block", type=_not_negative, required=True, metavar="N", help="the first block"
     )
     command.add_argument("--to-block", type=_not_negative, metavar="M", help="the last block (the head)")
+    command.add_argument("--json", action="store_true", help="the outcome as JSON")
 
 
 def _verify(command: _Parser) -> None:

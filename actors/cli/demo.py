@@ -23,7 +23,7 @@ from actors import log as logs
 from actors.cli.run import first
 from actors.config import load
 from actors.evm.http import HttpClient
-from actors.sandbox import judge
+from actors.sandbox import carried, judge
 from actors.sandbox.anvil import Anvil
 from actors.sandbox.postgres import PrivatePostgres
 from actors.sandbox.town import Town
@@ -81,7 +81,10 @@ def say(text: str) -> None:
 
 
 async def traffic(demo: Demo) -> None:
-    """Transfers, stakes and delegations until told to stop."""
+    """Transfers, stakes and delegations until told to stop; from the first checkpoint on, since what came before it was promised to nobody."""
+    asset = next(iter(demo.system.view.assets.values()))
+    while asset.checkpoint_block is None and not demo.stop_traffic.is_set():
+        await trio.sleep(0.05)
     while not demo.stop_traffic.is_set():
         await trio.to_thread.run_sync(demo.town.traffic, PER_ROUND)
         demo.sent += PER_ROUND
@@ -200,7 +203,7 @@ def _verdict(demo: Demo, code: int) -> int:
 def main(args: argparse.Namespace) -> int:
     """The command."""
     logs.setup("WARNING" if not sys.stdout.isatty() else "ERROR")
-    with PrivatePostgres() as postgres, Anvil(block_time=1) as anvil, tempfile.TemporaryDirectory() as folder:
+    with carried.unpacked(), PrivatePostgres() as postgres, Anvil(block_time=1) as anvil, tempfile.TemporaryDirectory() as folder:
         say("a private Postgres and a private chain are up; deploying the token, staking and delegation")
         town = Town(anvil, wallets=args.wallets, seed=random.randrange(2**32))
         say(f"seeded {args.wallets} wallets by block {town.block()}")

@@ -9,6 +9,7 @@ from argparse import Namespace
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from typing import TextIO
 
 import psycopg
@@ -17,10 +18,11 @@ import trio
 from actors import log
 from actors.cli import FAILED, OK
 from actors.config import Config
-from actors.doctor import archives, ledger_assets, ledger_lookups, ledger_tables, nodes
+from actors.doctor import archives, database, ledger_assets, ledger_lookups, ledger_tables, nodes
 from actors.doctor.finding import Finding, wrong
 from actors.doctor.node.probe import Progress, silent
 from actors.errors import ConfigError
+from actors.evm import ws
 from actors.evm.http import HttpClient
 from actors.secrets import mask
 from actors.store import ledger, schema
@@ -64,7 +66,7 @@ def _tables(config: Config) -> tuple[list[Finding], list[ChainRow]]:
 
 
 def _looked(conn: Conn, config: Config) -> tuple[list[Finding], list[ChainRow]]:
-    found, rows = [Finding("database", f"PostgreSQL {conn.info.parameter_status('server_version')}")], list[ChainRow]()
+    found, rows = _part(conn, "database", lambda: database.look(conn)), list[ChainRow]()
     found += _part(conn, "schema", lambda: _schema(conn, config))
     if config.ledger.enabled:
         found += _part(conn, "ledger tables", lambda: ledger_tables.look(conn, config.ledger))
@@ -93,9 +95,9 @@ def _part(conn: Conn, about: str, look: Callable[[], Iterable[Finding]]) -> list
 
 
 async def _nodes(config: Config, rows: list[ChainRow], quick: bool) -> list[Finding]:
-    async with HttpClient() as client:
+    async with HttpClient(config.ca_file) as client:
         with measuring() as progress:
-            own = await nodes.look(client, config, quick, progress)
+            own = await nodes.look(client, config, quick, progress, partial(ws.connect, trusted=client.tls))
             own += await archives.look(client, config, quick, progress)
             return own + [each async for each in nodes.look_at_ledger(client, config, rows)]
 

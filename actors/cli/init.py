@@ -1,4 +1,4 @@
-"""`trueup init`: applies the parts of the schema that the config uses; twice is harmless."""
+"""`trueup init`: applies the parts of the schema that the config uses, and grants a role what the service needs; twice is harmless."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import psycopg
 
 from actors.cli import BAD_INPUT, fail
 from actors.config import Config
-from actors.store import schema
+from actors.store import privileges, schema
 
 # Every table with its columns and its indexes, as (kind, table, name).
 CATALOG = """
@@ -31,9 +31,10 @@ def main(config: Config, args: Namespace) -> int:
             before = _objects(connection)
             schema.init(connection, config)
             after = _objects(connection)
+            granted = privileges.grant(connection, config, args.role) if args.role else []
     except psycopg.Error as error:
         return fail(f"key database.url: {said(error)}", BAD_INPUT)
-    for line in list(applied(before, after)) or ["nothing to do: the schema is in place"]:
+    for line in [*applied(before, after), *granted] or ["nothing to do: the schema is in place"]:
         print(line)
     return 0
 

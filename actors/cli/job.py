@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import trio
 
 from actors.child import ChildSpec
 from actors.config import AssetConfig, Config
 from actors.errors import ConfigError
+from actors.evm import ws
 from actors.evm.http import HttpClient
 from actors.log import get_logger
 from actors.memory import keep_what_is_there, share_one_heap
@@ -34,8 +36,8 @@ async def run_job(config: Config, assets: list[AssetConfig], work: Work, alone: 
     nobody beside it but the bookkeeper.
     """
     share_one_heap()
-    async with HttpClient() as client:
-        system = System(config, client)
+    async with HttpClient(config.ca_file) as client:
+        system = System(config, client, partial(ws.connect, trusted=client.tls))
         await system.check()
         finished = trio.Event()
         todo, refused = list(assets), list[ConfigError]()

@@ -13,6 +13,7 @@ from actors import secrets
 from actors.errors import ConfigError, TrueupError
 
 TIMEOUT_SECS = 10
+MOST_BYTES = 64 * 2**20
 
 
 class Unreachable(TrueupError):
@@ -37,10 +38,10 @@ def ask(url: str, path: str, token: str | None = None, post: bool = False) -> tu
             url.rstrip("/") + path, b"" if post else None, headers, method="POST" if post else "GET"
         )
         with opener.open(request, timeout=TIMEOUT_SECS) as answer:
-            return answer.status, _json(answer.read())
+            return answer.status, _json(answer.read(MOST_BYTES))
     except urllib.error.HTTPError as error:
         with error:
-            return error.code, _json(error.read())
+            return error.code, _json(error.read(MOST_BYTES))
     except (OSError, HTTPException, ValueError) as error:
         reason = getattr(error, "reason", None) or error
         raise Unreachable(f"no service at {url}: {getattr(reason, 'strerror', None) or reason}") from None

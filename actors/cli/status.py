@@ -5,22 +5,36 @@ from __future__ import annotations
 import json
 from argparse import Namespace
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol
 
 from actors.cli import fail
 from actors.cli.service import ask, said
+from actors.errors import TrueupError
 from actors.log import one_line
 from actors.secrets import mask
+
+
+class Form(Protocol):
+    """How it is asked for."""
+
+    json: bool
 
 
 def main(args: Namespace) -> int:
     code, body = ask(args.url, "/api/status")
     if code != 200 or not isinstance(body, dict):
         return fail(f"{args.url} answered {code}, not a status{said(body)}")
-    lines = [json.dumps(body, indent=2)] if args.json else text(body)
-    for line in lines:
-        print(mask(line))
+    for line in lines(body, args):
+        print(line)
     return 0
+
+
+def lines(body: dict[str, Any], args: Form) -> list[str]:
+    """What is printed: nothing that the service says moves the cursor, by the name of a key either. Raises TrueupError."""
+    try:
+        return [mask(json.dumps(body, indent=2))] if args.json else [one_line(mask(line)) for line in text(body)]
+    except RecursionError:
+        raise TrueupError("what it answers is nested too deep to be a status") from None
 
 
 def text(body: dict[str, Any]) -> Iterator[str]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from actors.cli.words import bars, compact, count, digits, inside, number, objects, span, texts
+from actors.cli.words import bars, by_name, compact, count, digits, inside, number, objects, span, texts
 
 Part = tuple[str, str]  # style and text
 Line = list[Part]
@@ -21,12 +21,21 @@ KINDS = {"running": "good", "starting": "warn", "new": "warn"}
 def page(body: dict[str, Any], url: str, history: Sequence[dict[str, Any]], width: int, height: int) -> list[Line]:
     """The whole; what does not fit is left out from below, and that is said."""
     lines = [_head(body, url), *verdict(body, width), [], *_figures(body, history)]
-    for part in (_chains(body), _ledger(body), _assets(body), _spend(body), _actors(body), _aside(body)):
+    actors = _actors(body)
+    for part in (_chains(body), _ledger(body), _assets(body), _spend(body), actors, _aside(body)):
         if part:
             lines += [[], *part]
     if len(lines) > height:
-        lines = [*lines[: height - 1], [("quiet", f"… and {len(lines) - height + 1} lines that do not fit here")]]
+        shown, cut = lines[: height - 1], lines[height - 1 :]
+        return [*shown, _cut(len(cut), [line for line in actors[1:] if any(line is each for each in cut)])]
     return lines
+
+
+def _cut(count: int, actors: Sequence[Line]) -> Line:
+    """What does not fit: so many lines, these actors' among them."""
+    others = sum(line[1][0] != KINDS["running"] for line in actors)
+    text = f"… and {count} lines that do not fit here" + (f", {_plural(len(actors), 'actor')} among them" if actors else "")
+    return [("quiet", text), *([("bad", f", {others} not running")] if others else [])]
 
 
 def verdict(body: dict[str, Any], width: int) -> list[Line]:
@@ -45,7 +54,9 @@ def verdict(body: dict[str, Any], width: int) -> list[Line]:
 
 def problem(style: str, kind: str, text: str, width: int) -> list[Line]:
     """A broken part and its cause, which stands at the end: over several lines rather than cut."""
-    parts = textwrap.wrap(text, max(20, width - INDENT), max_lines=MOST_LINES, placeholder=" …") or [""]
+    room = max(20, width - INDENT)
+    # What is beyond all lines is never shown, and a megabyte of blanks would take seconds to wrap.
+    parts = textwrap.wrap(text[: 2 * MOST_LINES * room], room, max_lines=MOST_LINES, placeholder=" …") or [""]
     return [[(style, f"  {'' if at else kind:<{INDENT - 2}}"), ("", part)] for at, part in enumerate(parts)]
 
 
@@ -91,7 +102,7 @@ def _state(good: Any, yes: str, no: str) -> Part:
 
 def _chains(body: dict[str, Any]) -> list[Line]:
     chains: list[Row] = [
-        [str(c.get("name")), count(c.get("head")), count(c.get("closed")), count(c.get("behind")), str(c.get("socket") or "none"), _led(c)]
+        [str(c.get("name")), count(c.get("head")), span(c.get("head_seen_secs_ago")), count(c.get("closed")), count(c.get("behind")), str(c.get("socket") or "none"), _led(c)]
         for c in objects(body, "chains")
     ]
     endpoints: list[Row] = []
@@ -99,7 +110,7 @@ def _chains(body: dict[str, Any]) -> list[Line]:
         endpoints.append([f"{each.get('chain')}: {each.get('name')}", _state(each.get("up"), "up", "down"), count(each.get("head"))])
         endpoints[-1] += [span(each.get("latency_secs")), str(each.get("rung") or "-"), count(each.get("requests")), _error(each)]
     heads = ("endpoint", "state", ">head", ">latency", "rung", ">calls", "error")
-    return [*table(("chain", ">head", ">closed", ">behind", "socket", "followed"), chains), [], *table(heads, endpoints)] if chains else []
+    return [*table(("chain", ">head", ">seen ago", ">closed", ">behind", "socket", "followed"), chains), [], *table(heads, endpoints)] if chains else []
 
 
 def _error(of: dict[str, Any]) -> Part:
@@ -132,10 +143,10 @@ def _assets(body: dict[str, Any]) -> list[Line]:
 
 def _promises(body: dict[str, Any]) -> list[Line]:
     """What the assets' rows are held to. A table of its own: in one with the ages it would not fit 80 columns."""
-    forecasts = {one.get("name"): one for one in objects(body, "forecasts")}
+    forecasts = by_name(objects(body, "forecasts"))
     rows: list[Row] = []
     for asset in objects(body, "assets"):
-        forecast, audit, aside = forecasts.get(asset.get("name"), {}), inside(asset, "audit"), number(asset.get("set_aside")) or 0
+        forecast, audit, aside = forecasts.get(str(asset.get("name")), {}), inside(asset, "audit"), number(asset.get("set_aside")) or 0
         sweep = f"{span(forecast.get('secs'))} by {forecast.get('limited_by', '-')}, {compact(forecast.get('units_a_month'))} units a month"
         rows.append([str(asset.get("name")), _target(inside(asset, "objective"), forecast), *_audit(audit)])
         rows[-1] += [("warn" if aside else "", count(aside)), sweep if asset.get("sweeps") else "by another copy"]
@@ -164,12 +175,12 @@ def _ages(age: dict[str, Any]) -> str:
 
 
 def _actors(body: dict[str, Any]) -> list[Line]:
-    boxes = {box.get("name"): box for box in objects(body, "mailboxes")}
+    boxes = by_name(objects(body, "mailboxes"))
     rows: list[Row] = []
     for actor in objects(body, "actors"):
         name, state = str(actor.get("name")), str(actor.get("state"))
         kind, _, of = name.partition(":")
-        box = boxes.get({"writer": "readings", "batcher": f"touches:{of}"}.get(kind))
+        box = boxes.get({"writer": "readings", "batcher": f"touches:{of}"}.get(kind, ""))
         waiting = f"{count(box.get('live'))} + {count(box.get('sweep'))}" if box else ""
         style = KINDS.get(state, "bad")
         rows.append([name, (style, f"{'●' if style == 'good' else '✕'} {state}"), count(actor.get("restarts")), waiting])
@@ -187,11 +198,11 @@ def _aside(body: dict[str, Any]) -> list[Line]:
 
 
 def _spend(body: dict[str, Any]) -> list[Line]:
-    days = {chain.get("name"): objects(chain, "spend_by_day") for chain in objects(body, "chains")}
+    chains = by_name(objects(body, "chains"))
     rows: list[Row] = []
     for budget in objects(body, "budgets"):
         window = (number(budget.get("window_units")) or 0.0) / (number(budget.get("window_secs")) or 1.0)
-        plot = bars([day.get("units") for day in days.get(budget.get("name"), [])])
+        plot = bars([day.get("units") for day in objects(chains.get(str(budget.get("name")), {}), "spend_by_day")])
         ahead, cap = number(budget.get("month_units_by_end")), number(budget.get("month_cap"))
         rows.append([str(budget.get("name")), compact(budget.get("month_units")), ("warn" if ahead and cap and ahead > cap else "", compact(ahead))])
         rows[-1] += [compact(cap), f"{digits(window)}/s"]

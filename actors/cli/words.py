@@ -74,6 +74,11 @@ def objects(body: dict[str, Any], name: str) -> list[dict[str, Any]]:
     return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
 
 
+def by_name(found: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Objects by their names, whatever those are."""
+    return {str(one.get("name")): one for one in found}
+
+
 def inside(body: dict[str, Any], name: str) -> dict[str, Any]:
     """An object of the status; an empty one where it is not there."""
     found = body.get(name)

@@ -13,6 +13,9 @@ from actors.evm.keccak import keccak
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 TABLE = re.compile(r"[a-z_][a-z0-9_]{0,62}(\.[a-z_][a-z0-9_]{0,62})?")
+HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?")
+LABEL = re.compile(r"[A-Za-z0-9_-]{1,63}")  # of a host's name
+AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:]+)(:[0-9]{0,5})?")
 SELECT = re.compile(r"(select|with)\b[^;]+", re.IGNORECASE)
 # Tables of trueup itself, which an asset's rows would destroy.
 OWN_TABLES = re.compile(r"trueup_\w+|eth_indexer_checkpoints")
@@ -66,7 +69,7 @@ def bare_table(text: str) -> str:
 
 def track(text: str) -> str:
     stripped = text.strip()
-    if stripped not in ("discover", "table") and not SELECT.fullmatch(stripped):
+    if stripped not in ("discover", "table") and (not SELECT.fullmatch(stripped) or "\0" in stripped):
         raise Unexpected("discover, table or one SELECT of addresses without a semicolon")
     return stripped
 
@@ -102,6 +105,8 @@ def database_url(text: str) -> str:
     """A URL or libpq's keyword form; it is a secret from here on."""
     secrets.register_database(text)
     scheme, divider, _ = text.partition("://")
+    if "\0" in text:
+        raise Unexpected("a postgresql:// URL", "one with a NUL")
     if divider and scheme in ("postgres", "postgresql"):
         return text
     if not divider and re.match(r"\s*\w+\s*=", text):
@@ -123,6 +128,13 @@ def bind(text: str) -> str:
     return text
 
 
+def host_name(text: str) -> str:
+    """Lower-cased, without a port; `*` stands for any."""
+    if text != "*" and not HOST.fullmatch(text):
+        raise Unexpected('a host name without a port, or "*" for any')
+    return text.lower()
+
+
 def split_bind(text: str) -> tuple[str, int]:
     """Host and port of `host:port` or `[host]:port`."""
     match = re.fullmatch(r"(?:\[([0-9a-fA-F:.]+)\]|([^\s:\[\]/@]+)):(\d{1,5})", text)
@@ -138,12 +150,22 @@ def _url(text: str, schemes: tuple[str, str]) -> str:
     )
     try:
         parts = urlsplit(text)
-        usable = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+        whole = AUTHORITY.fullmatch(parts.netloc.rpartition("@")[2])  # `urlsplit` overlooks what is behind a bracket
+        usable = parts.scheme in schemes and whole is not None and _is_host(parts.hostname or "") and parts.port != 0
     except ValueError:
         usable = False
     if not usable or not text.isprintable() or " " in text:
         raise Unexpected(expected, _without_secret(text))
     return text
+
+
+def _is_host(name: str) -> bool:
+    """Whether it can be looked up, or is an address. May raise ValueError."""
+    if not name.isascii():
+        import idna  # here, since its tables cost time that most names never need
+
+        name = idna.encode(name.lower()).decode()
+    return ":" in name or all(LABEL.fullmatch(label) for label in name.removesuffix(".").split("."))
 
 
 def _without_secret(text: str) -> str:

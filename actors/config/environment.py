@@ -34,7 +34,16 @@ def override(document: dict[str, Any], env: Mapping[str, str], place: Place) -> 
     return place.with_origins(origins)
 
 
+def variable_of(table: str, name: str) -> str | None:
+    """The variable that overrides a key, with NAME for an entry's own name; None: it can be set in the file only."""
+    if get_type_hints({**TABLES, **ARRAYS}[table])[name] not in _FROM_TEXT:
+        return None
+    return "__".join([PREFIX + table.upper(), *(["NAME"] if table in ARRAYS else []), name.upper()])
+
+
 def _override(document: dict[str, Any], variable: str, text: str, place: Place) -> str:
+    if not _is_text(text):
+        raise place.error(f"environment variable {variable}: expected UTF-8 text")
     words = variable.removeprefix(PREFIX).lower().split("__")
     if len(words) == 2 and words[0] in TABLES:
         kind, table, path = TABLES[words[0]], document.setdefault(words[0], {}), words[0]
@@ -73,7 +82,12 @@ def _entry(entries: object, words: list[str], variable: str, place: Place) -> tu
 
 
 def _folded(name: object) -> str:
-    return re.sub(r"[^a-z0-9]+", "_", str(name).lower())
+    return re.sub(r"[^a-z0-9]+", "_", name.lower()) if isinstance(name, str) else ""
+
+
+def _is_text(value: str) -> bool:
+    """Whether it was UTF-8: Python keeps other bytes as half characters, which nothing else takes."""
+    return not any("\ud800" <= char <= "\udfff" for char in value)
 
 
 def expand(document: dict[str, Any], env: Mapping[str, str], place: Place) -> dict[str, Any]:
@@ -100,6 +114,9 @@ def _fill(text: str, env: Mapping[str, str], place: Place, needed: bool) -> str:
     def value_of(match: re.Match[str]) -> str:
         if match[1] not in env and needed:
             raise place.wrong(f"environment variable {match[1]} to be set", "none")
-        return env.get(match[1], "")
+        found = env.get(match[1], "")
+        if not _is_text(found):
+            raise place.wrong(f"environment variable {match[1]} to be UTF-8 text", "other bytes")
+        return found
 
     return VARIABLE.sub(value_of, text)

@@ -1,8 +1,10 @@
 """Every key of the config with its type and default, one frozen dataclass a table.
 
 A key's metadata says what the type cannot: `check` (see checks.py), `low` and `high` (inclusive; `above`:
-exclusive), `few` (how many entries an array needs), `choices`, and `secret` (never shown, also not in an
-error). A key without a default is required.
+exclusive), `few` (how many entries an array needs), `choices`, `secret` (never shown, also not in an error),
+`tunable` (SIGHUP changes it in place; the others need a restart), and `off_at_zero` (what a 0 turns off, a restart
+alone turns on or off). A number is tunable unless it says otherwise, a text only where it says so. A key without a
+default is required.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, TypeVar
 
 from actors.budget.prices import Prices
@@ -27,23 +30,24 @@ LARGEST = 2**31 - 1
 MOST_UNITS = 10**15
 
 
-def key(default: Any = dataclasses.MISSING, *, secret: bool = False, **metadata: Any) -> Any:
-    return dataclasses.field(default=default, repr=not secret, metadata={"secret": secret, **metadata})
+def key(default: Any = dataclasses.MISSING, *, secret: bool = False, tunable: bool = False, **metadata: Any) -> Any:
+    return dataclasses.field(default=default, repr=not secret, metadata={"secret": secret, "tunable": tunable, **metadata})
 
 
-def secs(default: float, *, zero: bool = False) -> Any:
-    return key(default, low=0, high=LONGEST_SECS) if zero else key(default, above=0, high=LONGEST_SECS)
+def secs(default: float, *, zero: bool = False, **metadata: Any) -> Any:
+    metadata["low" if zero else "above"] = 0
+    return key(default, tunable=True, high=LONGEST_SECS, **metadata)
 
 
-def count(default: Any = dataclasses.MISSING, *, low: int = 1, high: int = LARGEST) -> Any:
-    return key(default, low=low, high=high)
+def count(default: Any = dataclasses.MISSING, *, low: int = 1, high: int = LARGEST, tunable: bool = True, **metadata: Any) -> Any:
+    return key(default, low=low, high=high, tunable=tunable, **metadata)
 
 
 def text(
-    check: Callable[[str], Any], default: Any = dataclasses.MISSING, *, secret: bool = False, few: int = 0
+    check: Callable[[str], Any], default: Any = dataclasses.MISSING, *, secret: bool = False, few: int = 0, tunable: bool = False
 ) -> Any:
     """`few`: how many entries an array needs at least."""
-    return key(default, secret=secret, check=check, few=few)
+    return key(default, secret=secret, check=check, few=few, tunable=tunable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,7 @@ class DatabaseConfig:
 @dataclass(frozen=True, slots=True)
 class ServerConfig:
     bind: str = text(checks.bind, "127.0.0.1:1325")
+    hosts: tuple[str, ...] = text(checks.host_name, ())
 
     @property
     def address(self) -> tuple[str, int] | None:
@@ -65,27 +70,27 @@ class ServerConfig:
 class LogConfig:
     """`level` is the service's; the other commands say what goes wrong, and show their progress themselves."""
 
-    format: str = key("console", choices=("console", "json"))
-    level: str = key("info", choices=("debug", "info", "warning", "error"))
+    format: str = key("console", choices=("console", "json"), tunable=True)
+    level: str = key("info", choices=("debug", "info", "warning", "error"), tunable=True)
 
 
 @dataclass(frozen=True, slots=True)
 class ChainConfig:
     name: str = text(checks.name)
-    chain_id: int = count(high=2**63 - 1)
+    chain_id: int = count(high=2**63 - 1, tunable=False)
     http: tuple[str, ...] = text(checks.http_url, secret=True, few=1)
     ws: tuple[str, ...] = text(checks.ws_url, (), secret=True)
     archive: tuple[str, ...] = text(checks.http_url, (), secret=True)
-    follow: str = key("logs", choices=("logs", "heads"))
+    follow: str = key("logs", choices=("logs", "heads"), tunable=True)
     confirm_secs: float = secs(60)
     poll_interval_secs: float = secs(4)
     stall_secs: float = secs(60)
     max_log_blocks: int = count(9000)
     holders_per_call: int = count(6000)
     calls_in_flight: int = count(4, high=1000)
-    reads: str = key("auto", choices=("auto", "packed", "multicall3", "deployless", "single"))
+    reads: str = key("auto", choices=("auto", "packed", "multicall3", "deployless", "single"), tunable=True)
     multicall3: bytes = text(checks.address, MULTICALL3)
-    prices: str = text(checks.name, DEFAULT_PRICES)
+    prices: str = text(checks.name, DEFAULT_PRICES, tunable=True)
     compute_units_per_sec: int = count(0, low=0)
     compute_units_per_month: int = count(0, low=0, high=MOST_UNITS)
     month_starts_on: int = count(1, high=28)
@@ -107,8 +112,13 @@ class AssetConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class TlsConfig:
+    ca_file: str = key("")
+
+
+@dataclass(frozen=True, slots=True)
 class BudgetConfig:
-    prices_file: str = key("")
+    prices_file: str = key("", tunable=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +138,7 @@ class LedgerConfig:
 
 @dataclass(frozen=True, slots=True)
 class AuditConfig:
-    rows_a_minute: int = count(0, low=0)
+    rows_a_minute: int = count(0, low=0, off_at_zero=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +155,7 @@ class SupervisorConfig:
 class ChaosConfig:
     enabled: bool = key(False)
     token: str = text(checks.token, "", secret=True)
-    kill_every_secs: float = secs(0, zero=True)
+    kill_every_secs: float = secs(0, zero=True, off_at_zero=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +167,7 @@ class Config:
     assets: tuple[AssetConfig, ...]
     server: ServerConfig = ServerConfig()
     log: LogConfig = LogConfig()
+    tls: TlsConfig = TlsConfig()
     budget: BudgetConfig = BudgetConfig()
     sweeper: SweeperConfig = SweeperConfig()
     ledger: LedgerConfig = LedgerConfig()
@@ -165,6 +176,11 @@ class Config:
     chaos: ChaosConfig = ChaosConfig()
     path: str = ""
     prices: Mapping[str, Prices] = dataclasses.field(default_factory=prices.shipped, compare=False, repr=False)
+
+    @property
+    def ca_file(self) -> str:
+        """The path of `tls.ca_file`, which stands beside the config; "" where there is none."""
+        return str(Path(self.path).parent / self.tls.ca_file) if self.tls.ca_file else ""
 
     def chain(self, name: str) -> ChainConfig:
         return _named("chain", self.chains, name)
@@ -181,6 +197,7 @@ TABLES: dict[str, type[Any]] = {
     "database": DatabaseConfig,
     "server": ServerConfig,
     "log": LogConfig,
+    "tls": TlsConfig,
     "budget": BudgetConfig,
     "sweeper": SweeperConfig,
     "ledger": LedgerConfig,

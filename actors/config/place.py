@@ -11,6 +11,7 @@ from actors.log import one_line
 from actors.secrets import mask
 
 LONGEST_GOT = 80
+LONGEST = 1000  # a key may be as long as the file
 _KINDS = {
     bool: "a boolean",
     int: "a whole number",
@@ -39,7 +40,8 @@ class Place:
         return replace(self, origins=origins)
 
     def error(self, message: str) -> ConfigError:
-        return ConfigError(one_line(mask(f"{self.file}: {message}")))
+        said = one_line(mask(f"{self.file}: {message}"))
+        return ConfigError(said if len(said) <= LONGEST else said[:LONGEST] + "…")
 
     def at_key(self, message: str) -> ConfigError:
         origin = next(
@@ -64,6 +66,8 @@ def shown(value: object) -> str:
         )
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, int) and abs(value) >= 10**LONGEST_GOT:
+        return f"a number of more than {LONGEST_GOT} digits"  # of a few thousand, Python makes no text
     if isinstance(value, int | float):
         return str(value)
     return kind_of(value)

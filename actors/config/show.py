@@ -32,7 +32,7 @@ def _lines(table: Any) -> Iterator[str]:
             rows = _sources(table) if name == "sources" else [_trigger(each) for each in table.triggers]
             yield f"{name} = [" + "".join(f"\n  {row}," for row in rows) + ("\n]" if rows else "]")
         else:
-            yield f"{name} = {_toml(_hidden(table, value) if key.metadata['secret'] else value)}"
+            yield f"{name} = {toml(_hidden(table, value) if key.metadata['secret'] else value)}"
 
 
 def _hidden(table: Any, value: Any) -> Any:
@@ -52,7 +52,7 @@ def _source(source: Source, call: str) -> str:
     if source.contract is None:
         return "{ native = true }"
     selector = f"0x{source.selector.hex()}" if source.selector else ""
-    return f"{{ contract = {_toml(source.contract)}, call = {_toml(call or selector)} }}"
+    return f"{{ contract = {toml(source.contract)}, call = {toml(call or selector)} }}"
 
 
 def _trigger(trigger: Trigger) -> str:
@@ -61,19 +61,20 @@ def _trigger(trigger: Trigger) -> str:
         for each in trigger.event.params
     )
     event = f"{trigger.event.name}({params})"
-    contract, wallets = _toml(trigger.contract), _toml(trigger.wallets)
-    return f"{{ contract = {contract}, event = {_toml(event)}, wallets = {wallets} }}"
+    contract, wallets = toml(trigger.contract), toml(trigger.wallets)
+    return f"{{ contract = {contract}, event = {toml(event)}, wallets = {wallets} }}"
 
 
-def _toml(value: Any) -> str:
+def toml(value: Any) -> str:
+    """One value."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):
         return f"{value:.0f}" if value.is_integer() else repr(value)
     if isinstance(value, tuple):
-        return f"[{', '.join(_toml(each) for each in value)}]"
+        return f"[{', '.join(toml(each) for each in value)}]"
     if isinstance(value, bytes):
-        return _toml(checksummed(value))
+        return toml(checksummed(value))
     return (
         str(value)
         if isinstance(value, int)

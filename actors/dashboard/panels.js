@@ -145,6 +145,7 @@ export function renderChains(status, moment) {
     facts(part("facts"), [
       ["head", count(chain.head)],
       known(headAge) ? ["mined", ago(headAge)] : null,
+      known(chain.head_seen_secs_ago) ? ["seen", ago(chain.head_seen_secs_ago)] : null,
       ["closed", count(chain.closed)],
       ["behind", known(behind) ? `${count(behind)} ${behind === 1 ? "block" : "blocks"}` : "–"],
       chain.socket ? ["socket", chain.socket, chain.socket === "up" ? "good" : "bad"] : ["socket", "none"],

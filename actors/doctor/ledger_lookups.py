@@ -21,7 +21,8 @@ select case n.nspname when 'public' then '' else n.nspname || '.' end || c.relna
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
 where c.relkind in ('r', 'p', 'v', 'm', 'f') and n.nspname !~ '^pg_|^information_schema$' and c.relname <> 'wallet_balances'
     and c.relname ~ '^[a-z_][a-z0-9_]*$' and n.nspname ~ '^[a-z_][a-z0-9_]*$'
-    and has_table_privilege(c.oid, 'select') and (select count(*) from pg_attribute a where a.attrelid = c.oid and a.attname in ('id', 'address') and not a.attisdropped) = 2
+    and (select count(*) from pg_attribute a where a.attrelid = c.oid and a.attname in ('id', 'address') and not a.attisdropped
+        and has_column_privilege(c.oid, a.attnum, 'select')) = 2
 order by c.relname not in ('user_wallet_addresses', 'operation_wallet_addresses', 'wallets'), 1
 """
 SAID = {

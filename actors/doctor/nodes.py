@@ -17,6 +17,7 @@ from actors.doctor.node.measured import Measured, Pushed, numbers
 from actors.doctor.node.probe import Probe, Progress, silent
 from actors.doctor.node.push import push
 from actors.errors import NodeError
+from actors.evm import ws
 from actors.evm.endpoint import Endpoint, Http, public_name
 from actors.evm.pool import names_of
 from actors.store.ledger import ChainRow
@@ -34,15 +35,18 @@ class Look:
     config: Config
     quick: bool = False
     progress: Progress = silent
+    connect: ws.Connect = ws.connect
     ws_found: list[str] = field(default_factory=list)
 
 
-async def look(client: Http, config: Config, quick: bool = False, progress: Progress = silent) -> list[Finding]:
+async def look(
+    client: Http, config: Config, quick: bool = False, progress: Progress = silent, connect: ws.Connect = ws.connect
+) -> list[Finding]:
     """The endpoints of the config, in its order, then what to put into it."""
     found: dict[str, list[Finding]] = {chain.name: [] for chain in config.chains}
 
     async def one(chain: ChainConfig) -> None:
-        found[chain.name] = await _chain(Look(client, config, quick, progress), chain)
+        found[chain.name] = await _chain(Look(client, config, quick, progress, connect), chain)
 
     async with trio.open_nursery() as nursery:
         for chain in config.chains:
@@ -81,7 +85,7 @@ async def _sockets(look: Look, chain: ChainConfig, stand: list[Probe], assets: S
     probe = next(iter(stand), None)
     for url in chain.ws:
         look.progress(public_name(url), "push", 0)
-        found.append(await push(url, probe, assets, not look.quick))
+        found.append(await push(url, probe, assets, not look.quick, look.connect))
     if not chain.ws:
         async with trio.open_nursery() as nursery:
             for each in stand:
@@ -91,7 +95,7 @@ async def _sockets(look: Look, chain: ChainConfig, stand: list[Probe], assets: S
 async def _socket_of_http(look: Look, probe: Probe) -> None:
     """Many providers take a WebSocket where they take HTTP."""
     with trio.move_on_after(SOCKET_SECS):
-        tried = await push("ws" + probe.endpoint.url.removeprefix("http"), None, (), False)
+        tried = await push("ws" + probe.endpoint.url.removeprefix("http"), None, (), False, look.connect)
         if tried.subscribed and tried.chain_id == probe.chain.chain_id:
             look.ws_found.append(tried.socket)
 

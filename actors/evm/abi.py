@@ -18,6 +18,7 @@ PLAIN = re.compile(
 TUPLE = re.compile(r"(?:tuple\s*)?\((.*)\)" + ARRAYS + r"(\s.*)?", re.DOTALL | re.ASCII)
 NAME = re.compile(r"[A-Za-z_$][\w$]*", re.ASCII)
 DEEPEST = 16
+LONGEST = 2000  # characters; a signature of more would be read in the square of its length, or by too deep a recursion
 TWELVE_ZEROS = bytes(12)
 
 
@@ -41,7 +42,7 @@ class EventSpec:
 
 def parse_call(signature: str) -> bytes:
     """The 4-byte selector of `name(type,…)`. Raises SignatureError."""
-    match = CALL.fullmatch(signature)
+    match = CALL.fullmatch(_of_bounded_length(signature))
     if match is None:
         raise SignatureError(f"expected a call like balanceOf(address), got {signature!r}")
     params = _params(match[2], signature)
@@ -52,13 +53,19 @@ def parse_call(signature: str) -> bytes:
 
 def parse_event(signature: str) -> EventSpec:
     """An event's signature with names and `indexed`. Raises SignatureError."""
-    match = EVENT.fullmatch(signature)
+    match = EVENT.fullmatch(_of_bounded_length(signature))
     if match is None:
         raise SignatureError(f"expected an event like Transfer(address indexed from, …), got {signature!r}")
     params = _params(match[2], signature)
     if sum(param.indexed for param in params) > 3:
         raise SignatureError(f"more than three indexed parameters in {signature!r}")
     return EventSpec(match[1], params, keccak(_canonical(match[1], params).encode()))
+
+
+def _of_bounded_length(signature: str) -> str:
+    if len(signature) > LONGEST:
+        raise SignatureError(f"expected at most {LONGEST} characters, got {len(signature)}")
+    return signature
 
 
 def encode_call_address(selector: bytes, wallet: bytes) -> bytes:

@@ -5,20 +5,20 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import accumulate
 
 from actors.errors import BadAnswer
+from actors.evm.rung import NARROW
 
 SELECTOR = bytes.fromhex("82ad56cb")
 WORD = 32
 TRUE = (1).to_bytes(WORD, "big")
 DATA_AT = (3 * WORD).to_bytes(WORD, "big")
 ONE_WORD = b"".join(number.to_bytes(WORD, "big") for number in (1, 2 * WORD, WORD))  # a success that returned a word
-FRONT = [ONE_WORD[at : at + 8] for at in range(0, len(ONE_WORD), 8)]
 STRIDE = 4 * WORD  # of such a result
+MOST_SUMMED = 256  # words below 2**120 whose sum fits
 ADDRESS, DIGITS = 20, 40
 SIZES = 4  # of pages that are remembered
 Call = tuple[bytes, bytes]
@@ -78,10 +78,9 @@ def _page_offsets(first: tuple[int, ...], each: tuple[int, ...], count: int) -> 
     return _offsets(first + each * count)
 
 
-@lru_cache(SIZES)
 def _all_words(count: int) -> bytes:
-    """How an answer begins of which each result is a success of one word."""
-    return word(WORD) + word(count) + _offsets((STRIDE,) * count)
+    """An answer of which each result is a success of one word, all of them 0."""
+    return b"".join([word(WORD), word(count), _page_offsets((), (STRIDE,), count), (ONE_WORD + bytes(WORD)) * count])
 
 
 def decode_aggregate3(data: bytes, count: int) -> list[bytes | None]:
@@ -90,7 +89,7 @@ def decode_aggregate3(data: bytes, count: int) -> list[bytes | None]:
     The results must lie one behind the other, so that they never hold more than the answer itself.
     """
     base = 2 * WORD
-    if _columns(data, count) is not None:
+    if _all_are_words(data, count):
         return [data[at : at + WORD] for at in range(len(data) - STRIDE * count + STRIDE - WORD, len(data), STRIDE)]
     if _number(data, 0) != WORD or _number(data, WORD) != count:
         raise BadAnswer(f"aggregate3 answered {len(data)} bytes that are not {count} results")
@@ -105,33 +104,48 @@ def decode_aggregate3(data: bytes, count: int) -> list[bytes | None]:
     return results
 
 
-def decode_page(data: bytes, first: int, each: int) -> tuple[list[bytes], list[int]] | None:
-    """The `first` results, and the sums of the others' words, `each` of them a wallet's; None where any result is no success of one word."""
-    count = (len(data) - 2 * WORD) // (WORD + STRIDE)
-    columns = _columns(data, count) if each and count > first and not (count - first) % each else None
-    if columns is None:
-        return None
-    parts = [struct.unpack(f">{count}Q", column) for column in columns]
-    sums = [0] * ((count - first) // each)
-    for part in parts:  # 8 bytes of each word, the highest first
-        wallets = zip(*(part[first + at :: each] for at in range(each)), strict=True)
-        sums = [(total << 64) + sum(some) for total, some in zip(sums, wallets, strict=True)]
-    return [b"".join(column[at : at + 8] for column in columns) for at in range(0, 8 * first, 8)], sums
+def decode_page(data: bytes, first: int, each: int) -> tuple[list[bytes], bytes] | None:
+    """The `first` results, and the sums of the others' words, `each` of them a wallet's, as `NARROW` bytes one behind the other. None where
+    any result is no success of one word, or a word so large that a sum might not fit.
 
-
-def _columns(data: bytes, count: int) -> list[bytes] | None:
-    """The words of all results, as the first 8 bytes of each, the second, and so on; None where any result is no success of one word.
-
-    What stands at one place of all results is looked at in one go: an object for each result would take four times as long.
+    The words at one place of all wallets are one number of many digits, and so are their sums: an object for each wallet takes ten times as
+    long.
     """
-    base = 2 * WORD
-    if not count or len(data) != base + (WORD + STRIDE) * count or not data.startswith(_all_words(count)):
+    count = (len(data) - 2 * WORD) // (WORD + STRIDE)
+    if not 0 < each <= MOST_SUMMED or count <= first or (count - first) % each or not _all_are_words(data, count):
         return None
-    places = memoryview(data)[base + WORD * count :].cast("Q")
-    columns = [places[place :: STRIDE // 8].tobytes() for place in range(STRIDE // 8)]
-    if any(found != value * count for found, value in zip(columns, FRONT, strict=False)):
+    at = len(data) - STRIDE * count + STRIDE - WORD
+    attested = [data[place : place + WORD] for place in range(at, at + STRIDE * first, STRIDE)]
+    eights = memoryview(data)[at + STRIDE * first - 3 * WORD :].cast("Q")
+    *high, upper, lower = (eights[place :: STRIDE // 8] for place in range(STRIDE // 8 - WORD // 8, STRIDE // 8))
+    if any(part.tobytes().strip(b"\0") for part in high) or upper.tobytes()[::8].strip(b"\0"):
         return None
-    return columns[len(FRONT) :]
+    total = sum(_as_number(upper[at::each], lower[at::each]) for at in range(each))
+    return attested, total.to_bytes(NARROW * ((count - first) // each), "big")
+
+
+def _as_number(upper: memoryview, lower: memoryview) -> int:
+    """Numbers of two halves, as the digits of one."""
+    digits = bytearray(NARROW * len(upper))
+    halves = memoryview(digits).cast("Q")
+    halves[::2], halves[1::2] = upper, lower
+    return int.from_bytes(digits, "big")
+
+
+def _all_are_words(data: bytes, count: int) -> bool:
+    """Whether all results are a success of one word: but for the words, such answers are the same.
+
+    So the words are put into an answer of zeros, which is compared as a whole.
+    """
+    if not count or len(data) != 2 * WORD + (WORD + STRIDE) * count:
+        return False
+    same = bytearray(_all_words(count))
+    there, mine = memoryview(data).cast("Q"), memoryview(same).cast("Q")
+    end = 2 * WORD + (WORD + STRIDE) * count
+    for eight in range(WORD // 8, 0, -1):
+        place = (end - STRIDE * (count - 1)) // 8 - eight
+        mine[place :: STRIDE // 8] = there[place :: STRIDE // 8]
+    return same == data
 
 
 def _result(data: bytes, at: int) -> tuple[bytes | None, int]:

@@ -134,7 +134,7 @@ class Endpoint:
         """Some providers answer a JSON-RPC error with a status of 4xx: its own words say more than the status."""
         try:
             error = jsonrpc.decode(answer)["error"]
-            code, message = int(error.get("code", 0)), str(error.get("message", ""))
+            code, message = int(error.get("code", 0)), jsonrpc.words_of(error)
         except (BadAnswer, KeyError, TypeError, ValueError, AttributeError, IndexError):
             code, message = None, f"status {status}"
         return classify(code, message, None, status, retry_after, method)
@@ -158,6 +158,8 @@ class Endpoint:
         header = Header.from_json(found)
         if isinstance(at, int) and header.number != at:
             raise BadAnswer(f"answered block {header.number} instead of {at}")
+        if by_hash and "0x" + header.hash.hex() != at:
+            raise BadAnswer(f"answered another block {header.number} than that of the hash")
         if at == "latest":
             self.last_head = header.number
         return header
@@ -180,6 +182,6 @@ def _retry_after(value: str | None) -> float | None:
         pass
     try:
         at = parsedate_to_datetime(value)
-    except ValueError:
+        return max(0.0, (at - datetime.now(at.tzinfo)).total_seconds())
+    except (ValueError, OverflowError):  # a year of twenty digits
         return None
-    return max(0.0, (at - datetime.now(at.tzinfo)).total_seconds())

@@ -9,7 +9,10 @@ from __future__ import annotations
 import re
 
 from actors.errors import BadAnswer, NodeBehind, NodeError, Permanent, Throttled, TooLarge, Transient
+from actors.log import one_line
+from actors.secrets import mask
 
+LOOKED_AT, KEPT = 2000, 300  # characters: a message may have megabytes, and each pattern would go through them
 TOO_LARGE = re.compile(
     r"out ?of ?gas|gas (required|limit|cap|uint64)|exceeds (the )?(block )?gas|intrinsic gas|response (size|is too)|too (large|big|many results)"
     r"|query returned more than|more than \d+ (results|logs)|block range|range (is )?too|limited to (a |\d)|exceed(s|ed)? max(imum)?"
@@ -40,6 +43,7 @@ BLOCKS = re.compile(
     r"\s*(\d[\d,]*)(k?)\s*-?\s*(?:blocks?)?",
     re.IGNORECASE,
 )
+LARGEST_CODE = 2**63
 RANGE_WORDS = re.compile(r"range|blocks?\b", re.IGNORECASE)
 
 
@@ -47,7 +51,9 @@ def classify(
     code: int | None, message: str, data: object, http_status: int | None, retry_after: float | None, method: str
 ) -> NodeError:
     """The error to raise. `retry_after` in seconds; `data` is the error's own."""
-    text = f"{method}: {message.strip()[:300]}" + (f" ({code})" if code is not None else "")
+    message = one_line(" ".join(message[:LOOKED_AT].split()))
+    # Masked before it is cut: half a secret is none that the mask would know.
+    text = f"{method}: {mask(message)[:KEPT]}" + (f" ({code})" if code is not None and abs(code) < LARGEST_CODE else "")
     if http_status is not None and (http_status in (401, 403) or http_status >= 500) and NO_STATE.search(message):
         return NodeBehind(text)  # the key is good, and the node is up: it is the block that they have nothing of
     if http_status is not None and (found := _by_status(http_status, retry_after, text)):

@@ -130,28 +130,21 @@ def _check_length(name: str, plain: Sequence[Param], data: bytes) -> None:
 
 
 def _decode_plain(trigger: Trigger, plain: Sequence[Param], data: bytes) -> dict[str, bytes]:
-    """The wallets among the parameters that are not indexed."""
-    from eth_abi.abi import decode  # here, since its import costs 200 ms that most set-ups never need
-    from eth_abi.exceptions import DecodingError
-
-    # Only the wallets and where they stand matter: of all else only the place is kept, since a text that is no UTF-8 or an
-    # array that says it has 2**40 items must not hide them.
-    kinds = [kind for param in plain for kind in _place(param, param.name in trigger.wallets)]
-    try:
-        values = decode(kinds, data, strict=True)
-    except (DecodingError, OverflowError, ValueError) as error:
-        raise DecodeError(f"{trigger.event.name}: {error!s:.200}") from error
-    addresses = [bytes.fromhex(value[2:]) for kind, value in zip(kinds, values, strict=True) if kind == "address"]
-    return dict(zip((param.name for param in plain if param.name in trigger.wallets), addresses, strict=True))
-
-
-def _place(param: Param, wanted: bool) -> list[str]:
-    return ["address"] if wanted else ["bytes32"] * (static_words(param.type) or 1)
+    """The wallets among the parameters that are not indexed. Of all else only the place counts: a text that is no UTF-8, or an array that
+    says it has 2**40 items, must not hide them.
+    """
+    found, at = {}, 0
+    for param in plain:
+        if param.name in trigger.wallets:
+            found[param.name] = _address(trigger.event.name, data[at : at + 32])
+        size = static_words(param.type)
+        at += 32 * (1 if size is None else size)
+    return found
 
 
 def _address(name: str, topic: bytes) -> bytes:
     if len(topic) != 32 or any(topic[:12]):
-        raise DecodeError(f"{name}: an indexed address is not 20 bytes long")
+        raise DecodeError(f"{name}: an address is not 20 bytes long")
     return topic[12:]
 
 

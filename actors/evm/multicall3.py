@@ -12,7 +12,7 @@ from actors.evm.aggregate3 import Call, decode_aggregate3, decode_page, encode_a
 from actors.evm.attest import Word
 from actors.evm.block import Header, Pin
 from actors.evm.programs import ARBSYS
-from actors.evm.rung import OVERFLOW, Answer, Node, PageAnswer, Plan, Sources, page_answer, sum_of
+from actors.evm.rung import NARROW, Answer, Node, PageAnswer, Plan, Sources, as_text, page_answer, sum_of
 from actors.evm.source import Source
 
 ARB_BLOCK_NUMBER = parse_call("arbBlockNumber()")
@@ -52,9 +52,15 @@ class Multicall3:
         first = self._attestation(node.number_from_arbsys, pin.number)
         each = [self._of_any(source) for source in sources]
         data = await self._run(node, encode_page(first, each, addresses), attest.where(pin, node.hash_pins))
-        attested, sums = _page(data, len(first), len(each), len(addresses) // 40)
-        attest.check(attested, pin, chain_id)
-        return page_answer([value if value is not None and value < OVERFLOW else None for value in sums])
+        count = len(addresses) // 40
+        if (found := decode_page(data, len(first), len(each))) is not None and len(found[1]) == NARROW * count:
+            attest.check(found[0], pin, chain_id)
+            return PageAnswer(as_text(found[1]))
+        results = decode_aggregate3(data, len(first) + len(each) * count)
+        attest.check(results[: len(first)], pin, chain_id)
+        starts = range(len(first), len(results), len(each) or 1)
+        sums = [sum_of([_result(one) for one in results[at : at + len(each)]]) for at in starts]
+        return page_answer([value if isinstance(value, int) else None for value in sums])
 
     async def attested(self, node: Node, at: Any, arbsys: bool, number: int) -> Sequence[Word]:
         """See `Rung`."""
@@ -95,16 +101,6 @@ class Multicall3:
         if answer == "0x":
             raise NodeBehind("no Multicall3 at that address and block")
         return attest.from_hex(answer)
-
-
-def _page(data: bytes, first: int, each: int, count: int) -> tuple[Sequence[Word], Sequence[int | None]]:
-    """The attested words, and the sums of so many wallets with `each` results; None where there is none."""
-    found = decode_page(data, first, each)
-    if found is not None and len(found[1]) == count:
-        return found
-    results = decode_aggregate3(data, first + each * count)
-    wallets = [sum_of([_result(one) for one in results[at : at + each]]) for at in range(first, len(results), each or 1)]
-    return results[:first], [value if isinstance(value, int) else None for value in wallets]
 
 
 def _result(found: Word) -> tuple[int, Word]:

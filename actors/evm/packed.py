@@ -16,12 +16,12 @@ from actors.evm import attest, programs
 from actors.evm.attest import Word
 from actors.evm.block import Header, Pin
 from actors.evm.keccak import keccak
-from actors.evm.rung import Answer, Failure, Gas, Node, PageAnswer, Plan, Sources, Value, sum_of
+from actors.evm.rung import NARROW, Answer, Failure, Gas, Node, PageAnswer, Plan, Sources, Value, as_text, sum_of
 
 READER = "0x" + keccak(b"trueup reader")[12:].hex()  # nobody's account
 ATTESTED = programs.ATTESTED_WORDS
 HEAD = (ATTESTED + 1) * 32
-NARROW, WIDE = 16, 32
+WIDE = 32
 MOST_RETURNED = 24_576
 INTRINSIC_GAS, GAS_A_BYTE = 21_000, 16
 MARKED = Failure("has no sum")
@@ -129,7 +129,7 @@ def _texts(data: bytes) -> tuple[str, list[int]]:
         each = [words[at : at + NARROW] for at in range(0, len(words), NARROW)]
         failed = [place for place, word in enumerate(each) if word == MARK]
         words = b"".join([word for word in each if word != MARK])
-    return ("0x" + words.hex(",", -NARROW).replace(",", ",0x") if words else ""), failed
+    return as_text(words), failed
 
 
 def _source(data: bytes, at: int) -> tuple[int, Word]:

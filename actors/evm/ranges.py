@@ -20,10 +20,20 @@ class RangeSize:
     """
 
     def __init__(self, most: int) -> None:
-        self._most = self._ceiling = max(1, most)
+        self._most = max(1, most)
+        self._hint: int | None = None
         self.current = min(FIRST_BLOCKS, self._most)
         self._accepted = 0
         self._refused = False
+
+    def at_most(self, most: int) -> None:
+        """The upper bound, which the operator may change. What a refusal has taught stays."""
+        self._most = max(1, most)
+        self.current = min(self.current, self._ceiling)
+
+    @property
+    def _ceiling(self) -> int:
+        return self._most if self._hint is None else min(self._hint, self._most)
 
     def refused(self, asked: int, hint: int | None = None) -> None:
         """A range of so many blocks was too long, or held too much. A hint that would not shrink it is not believed.
@@ -34,7 +44,7 @@ class RangeSize:
             return
         self._refused = True
         if hint is not None and 0 < hint < asked:
-            self.current = self._ceiling = hint
+            self.current = self._hint = hint
             self._accepted = 0
         else:
             self.current = max(1, asked // 2)
@@ -43,7 +53,7 @@ class RangeSize:
         """A range of so many blocks went through, with so many logs; a shorter one than the size is says nothing about longer ones."""
         self._accepted += 1
         if self._accepted >= HINT_HOLDS:
-            self._ceiling = self._most
+            self._hint = None
         if asked >= self.current:
             grown = self.current + max(1, self.current // 4) if self._refused else self.current * 2
             self.current = min(self._ceiling, grown)

@@ -32,19 +32,26 @@ class Probed(Node, Protocol):
 
 
 class Reader:
-    """A chain's ladder: `reads` is `auto` or the name of the only rung to use."""
+    """A chain's ladder: `reads` is `auto`, or the name of the only rung to use."""
 
     def __init__(self, chain_id: int, multicall3: bytes, reads: str = "auto") -> None:
         self._chain_id = chain_id
         rungs: list[Rung] = [Packed(), Multicall3(multicall3), Packed(deployless=True), Single()]
-        self._rungs = {rung.name: rung for rung in rungs if reads in ("auto", rung.name)}
+        self._rungs = {rung.name: rung for rung in rungs}
         self._multicall3 = "0x" + multicall3.hex()
+        self.use(reads)
+
+    def use(self, reads: str) -> None:
+        """The rungs to probe from now on. An endpoint is read by what it was seen to serve until it is probed again: nothing is read by a
+        rung that was not seen to prove its block there.
+        """
+        self._ladder = tuple(name for name in self._rungs if reads in ("auto", name))
 
     def rung(self, node: Probed, name: str | None = None) -> Rung:
         """The best rung of an endpoint; before it was probed, the best there is. `name`: that one."""
         if name is not None:
             return self._rungs[name]
-        return self._rungs[node.rungs[0]] if node.rungs else next(iter(self._rungs.values()))
+        return self._rungs[node.rungs[0] if node.rungs else self._ladder[0]]
 
     async def read(self, node: Probed, pin: Pin, plan: Plan, wide: bool = False, rung: str | None = None) -> Answer:
         """Each wallet's sum at the pin, in the plan's order; `wide`: also those that need more than 16 bytes; `rung`: by that one. Raises
@@ -70,20 +77,19 @@ class Reader:
         """
         if node.probed:
             return
+        ladder = self._ladder
         head = await node.header("latest")
         if head is None:
             raise NodeBehind("has no head")
         older = head if head.number == 0 else await node.header(head.number - 1) or head
-        node.number_from_arbsys, node.hash_pins, node.rungs = await self._look(node, older)
-        node.probed = True
+        node.number_from_arbsys, node.hash_pins, node.rungs = await self._look(node, older, ladder)
+        node.probed = ladder == self._ladder  # it may have changed meanwhile: then the next one probes again
 
-    async def _look(self, node: Probed, older: Header) -> tuple[bool, bool, tuple[str, ...]]:
+    async def _look(self, node: Probed, older: Header, ladder: Sequence[str]) -> tuple[bool, bool, tuple[str, ...]]:
         arbsys, hash_pins = False, False
         works: list[str] = []
         why: list[NodeError] = []
-        for rung in self._rungs.values():
-            if rung.name == "single":
-                continue
+        for rung in (self._rungs[name] for name in ladder if name != "single"):
             try:
                 if not works:
                     arbsys = await self._numbers_by_arbsys(node, rung, older.number)
@@ -94,7 +100,7 @@ class Reader:
                 why.append(error)
             else:
                 works.append(rung.name)
-        if "single" in self._rungs and (hash_pins if works else await self._refuses_made_up(node, older)):
+        if "single" in ladder and (hash_pins if works else await self._refuses_made_up(node, older)):
             works.append("single")
         if works:
             return arbsys, hash_pins or works == ["single"], tuple(works)

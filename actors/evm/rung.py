@@ -14,6 +14,7 @@ from actors.evm.block import Header, Pin
 from actors.evm.source import Source
 
 OVERFLOW = 2**256 - 1
+NARROW = 16
 Sources = tuple[Source, ...]
 Plan = Sequence[tuple[Sources, bytes]]
 
@@ -94,6 +95,11 @@ class Rung(Protocol):
 
     async def ancestors(self, node: Node, chain_id: int, tip: Header, numbers: Sequence[int]) -> list[Word]:
         """The hashes of the tip's own ancestors; None where the chain does not tell. Raises a NodeError."""
+
+
+def as_text(sums: bytes) -> str:
+    """Sums of `NARROW` bytes, one behind the other, as a page's answer holds them."""
+    return "0x" + sums.hex(",", -NARROW).replace(",", ",0x") if sums else ""
 
 
 def page_answer(values: Sequence[int | None]) -> PageAnswer:

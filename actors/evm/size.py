@@ -16,15 +16,19 @@ FORGET_AFTER = 200  # calls: a limit that was hit once may have been lifted
 class CallSize:
     """Begins small, doubles until the first refusal, halves at each, and then comes back by tenths to just below what was refused.
 
-    Where the rung tells the gas, it never asks for more than the node gives.
+    Where the rung tells the gas, it never asks for more than the node gives. `most` is the upper bound, which no call may pass.
     """
 
     def __init__(self, most: int) -> None:
-        self._most = most
+        self.most = most
         self.current = min(FIRST, most)
         self._refused: int | None = None
         self._by_gas: int | None = None
         self._calls = 0
+
+    def at_most(self, most: int) -> None:
+        """The upper bound, which the operator may change. What calls have taught stays."""
+        self.most, self.current = most, min(self.current, most)
 
     def refused(self, size: int) -> None:
         """A call of `size` wallets was too large."""
@@ -48,5 +52,5 @@ class CallSize:
 
     def _next(self) -> int:
         if self._refused is None:
-            return min(self._most, self.current * 2)
-        return min(self._most, max(self.current, min(self._refused - 1, self.current + max(1, int(self.current * STEP)))))
+            return min(self.most, self.current * 2)
+        return min(self.most, max(self.current, min(self._refused - 1, self.current + max(1, int(self.current * STEP)))))

@@ -1,21 +1,24 @@
 """One WebSocket session with a node: requests, subscriptions, and their notifications in the order they came.
 
 Plain errors leave it, never groups: Transient for whatever ends the connection. A peer that answers no ping is cut. The queue of
-notifications is bounded; what finds it full is dropped and counted, since a stalled socket answers no pings.
+notifications is bounded, in number and in bytes; what finds it full is dropped and counted, since a stalled socket answers no pings.
 """
 
 from __future__ import annotations
 
 import itertools
+import ssl
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any, Protocol
 
+import h11
 import trio
 from trio_websocket import ConnectionClosed, HandshakeError, open_websocket_url
+from wsproto.utilities import ProtocolError
 
 from actors.errors import BadAnswer, NodeError, Transient
-from actors.evm import jsonrpc
+from actors.evm import jsonrpc, tls
 
 CONNECT_SECS = 10.0
 REQUEST_SECS = 10.0
@@ -23,6 +26,9 @@ PING_EVERY_SECS = 15.0
 PING_SECS = 10.0
 MOST_BYTES = 32 * 2**20
 MOST_NOTES = 1000
+MOST_WAITING = 4 * 2**20  # characters of notifications: a thousand logs or heads are half of that, and a thousand of the largest messages 32 GB
+# What the peer, or a host name that is none, makes the library raise; half of a handshake is h11's to complain of.
+FAULTS = (ConnectionClosed, HandshakeError, OSError, UnicodeError, ProtocolError, h11.ProtocolError)
 _connections = itertools.count(1)
 Note = tuple[str, dict[str, Any]]
 
@@ -46,7 +52,8 @@ class Session:
         self._ids = itertools.count(1)
         self._answers: dict[int, Any] = {}
         self._arrived: dict[int, trio.Event] = {}
-        self._note_in, self._note_out = trio.open_memory_channel[Note](MOST_NOTES)
+        self._note_in, self._note_out = trio.open_memory_channel[tuple[Note, int]](MOST_NOTES)
+        self._waiting = 0
         self.connection_id = next(_connections)
         self._dropped = 0
 
@@ -75,17 +82,20 @@ class Session:
 
     async def next_note(self) -> Note:
         """The next notification: its subscription's id and what it says."""
-        return await self._note_out.receive()
+        note, size = await self._note_out.receive()
+        self._waiting -= size
+        return note
 
     async def _receive_forever(self) -> None:
         while True:
-            message = jsonrpc.decode(await self._connection.get_message())
+            text = await self._connection.get_message()
+            message = jsonrpc.decode(text)
             if not isinstance(message, dict):
                 raise BadAnswer("the socket sent no object")
             if message.get("method") == "eth_subscription":
                 self._on_traffic("eth_subscription")
-                self._take_note(message.get("params"))
-            elif (number := message.get("id")) in self._arrived:
+                self._take_note(message.get("params"), len(text))
+            elif isinstance(number := message.get("id"), int) and number in self._arrived:
                 self._answers[number] = message
                 self._arrived[number].set()
 
@@ -94,11 +104,16 @@ class Session:
         dropped, self._dropped = self._dropped, 0
         return dropped
 
-    def _take_note(self, params: Any) -> None:
-        if not isinstance(params, dict) or not isinstance(params.get("result"), dict):
-            raise BadAnswer("the socket sent a notification without a result")
+    def _take_note(self, params: Any, size: int) -> None:
+        subscription, said = (params.get("subscription"), params.get("result")) if isinstance(params, dict) else (None, None)
+        if not isinstance(subscription, str) or not isinstance(said, dict):
+            raise BadAnswer("the socket sent a notification without a subscription or a result")
+        if self._waiting and self._waiting + size > MOST_WAITING:  # one alone is taken: it was held in memory whole already
+            self._dropped += 1
+            return
         try:
-            self._note_in.send_nowait((str(params.get("subscription")), params["result"]))
+            self._note_in.send_nowait(((subscription, said), size))
+            self._waiting += size
         except trio.WouldBlock:
             self._dropped += 1
 
@@ -113,14 +128,20 @@ class Session:
 
 
 @asynccontextmanager
-async def connect(url: str) -> AsyncIterator[Wire]:
-    """A connection to a node. Raises Transient where it does not open in time."""
+async def connect(url: str, trusted: ssl.SSLContext | None = None) -> AsyncIterator[Wire]:
+    """A connection to a node; `trusted`: whose certificates are, see `tls.trusting`. Raises Transient where it does not open in time."""
+    trusted = (trusted or tls.trusting()) if url.lower().startswith("wss:") else None
     with trio.CancelScope() as connecting:
         connecting.deadline = trio.current_time() + CONNECT_SECS
-        manager = open_websocket_url(url, max_message_size=MOST_BYTES, connect_timeout=CONNECT_SECS, disconnect_timeout=1)
-        async with manager as connection:
+        async with AsyncExitStack() as stack:
+            # After a certificate that is refused the library would wait for ever.
+            with tls.refusals(connecting.cancel) as refused:
+                manager = open_websocket_url(url, trusted, max_message_size=MOST_BYTES, connect_timeout=CONNECT_SECS, disconnect_timeout=1)
+                connection = await stack.enter_async_context(manager)
             connecting.deadline = float("inf")
             yield connection
+    if refused:
+        raise Transient(refused[0])
     if connecting.cancelled_caught:
         raise Transient("the socket does not open")
 
@@ -138,7 +159,7 @@ async def open_session(
             nursery.start_soon(session._ping_forever)
             yield session
             nursery.cancel_scope.cancel()
-    except* (ConnectionClosed, HandshakeError, OSError) as group:
+    except* FAULTS as group:
         fault = Transient(f"the socket is closed: {_leaf(group)}")
     except* NodeError as group:
         fault = _leaf(group)

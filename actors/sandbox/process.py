@@ -20,10 +20,10 @@ def die_with_parent() -> None:
 
 
 def start(command: Sequence[str | Path], log: Path) -> subprocess.Popen[bytes]:
-    """Start a child whose output goes to a file."""
+    """Start a child whose output goes to a file. It is in a group of its own: a terminal's Ctrl-C is for us, who stop it after all else."""
     with log.open("ab") as out:
         return subprocess.Popen(
-            list(map(str, command)), stdin=subprocess.DEVNULL, stdout=out, stderr=out, preexec_fn=die_with_parent
+            list(map(str, command)), stdin=subprocess.DEVNULL, stdout=out, stderr=out, preexec_fn=die_with_parent, process_group=0
         )
 
 

@@ -11,6 +11,11 @@ def literal(values: Iterable[int | float | str | None]) -> str:
     return "{" + ",".join(["NULL" if value is None else str(value) for value in values]) + "}"
 
 
+def nulls(count: int) -> str:
+    """An array literal of so many nothings."""
+    return "{" + ",".join(["NULL"] * count) + "}"
+
+
 def texts(wallets: Iterable[bytes]) -> str:
     """An array literal of wallets."""
     return "{" + ",".join(["0x" + wallet.hex() for wallet in wallets]) + "}"

@@ -7,27 +7,37 @@ addresses in any case.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
+import psycopg
 from psycopg import sql
 
 from actors.config import AssetConfig
+from actors.errors import ConfigError
 from actors.pace import pace
+from actors.record import record
 from actors.store.arrays import from_text, texts
-from actors.store.names import table
-from actors.store.postgres import Conn
+from actors.store.names import put_together, table
+from actors.store.postgres import Conn, is_down
 
 ESTIMATE_FROM = 100_000
 PLACEHOLDERS_AT_ONCE = 10_000
 ZERO = "0x" + 40 * "0"
-# A time that Python has, whatever another program stored; `infinity` would fail every page that it is in.
-SAFE_TIME = sql.SQL("greatest(timestamp '0001-01-01', least(timestamp '9999-12-31', h.updated_at))")
 
 
-@dataclass(frozen=True, slots=True)
+def safe_time(column: sql.Composable) -> sql.Composed:
+    """A time that Python has, whatever another program stored; `infinity` would fail every page that it is in."""
+    return sql.SQL("greatest(timestamp '0001-01-01', least(timestamp '9999-12-31', {}))").format(column)
+
+
+SAFE_TIME = safe_time(sql.SQL("h.updated_at"))
+
+
+@record(frozen=True, slots=True)
 class RowState:
     """How a wallet stands: its row's columns, and whether it is tracked or set aside. Without a row it is as
     old as a placeholder.
@@ -54,6 +64,17 @@ def addresses(track: str) -> sql.Composable:
     return sql.SQL("(\n{}\n) t(address)").format(sql.SQL(query))
 
 
+@contextmanager
+def blaming_track(asset: AssetConfig) -> Iterator[None]:
+    """What Postgres refuses inside is the operator's SELECT. Raises ConfigError."""
+    try:
+        yield
+    except psycopg.Error as error:
+        if is_down(error):
+            raise
+        raise ConfigError(f"asset {asset.name}: track: {str(error).splitlines()[0]}") from error
+
+
 def is_wallet(column: sql.Composable) -> sql.Composed:
     """Whether a text is a wallet as tables hold it. Whatever else another program keeps there must not reach
     the sweep. `~ '^0x[0-9a-f]{40}$'` would say the same and take Postgres seven times as long, more than all else of a select; of
@@ -64,15 +85,22 @@ def is_wallet(column: sql.Composable) -> sql.Composed:
 
 def look_up(conn: Conn, asset: AssetConfig, wallets: Sequence[bytes]) -> dict[bytes, RowState]:
     """The state of those of the wallets that are tracked or have a row, in one query."""
+    rows = conn.execute(_look_up(asset.table, asset.track), {"wallets": texts(wallets), "name": asset.table}).fetchall()
+    states = [_state(row) for row in rows if row[4] or row[6]]
+    return {state.wallet: state for state in states}
+
+
+@lru_cache(maxsize=64)
+def _look_up(name: str, track: str) -> sql.SQL:
     known: sql.Composable = sql.SQL("")
     tracked: sql.Composable = sql.SQL("true")
-    if asset.track == "table":
+    if track == "table":
         tracked = sql.SQL("h.wallet is not null")
-    elif is_query(asset.track):
+    elif is_query(track):
         # A semi-join, so that Postgres may choose between an index and one pass over the operator's tables.
         known = sql.SQL(
             ", known as (select g.wallet from given g where exists (select from {} where lower(t.address::text) = g.wallet))"
-        ).format(addresses(asset.track))
+        ).format(addresses(track))
         tracked = sql.SQL("exists (select from known k where k.wallet = g.wallet)")
     query = sql.SQL(
         """
@@ -82,14 +110,12 @@ def look_up(conn: Conn, asset: AssetConfig, wallets: Sequence[bytes]) -> dict[by
         from given g left join {table} h on h.wallet = g.wallet
         left join trueup_set_aside s on s.table_name = %(name)s and s.row_key = g.wallet
         """
-    ).format(known=known, tracked=tracked, table=table(asset.table), time=SAFE_TIME)
-    rows = conn.execute(query, {"wallets": texts(wallets), "name": asset.table}).fetchall()
-    states = [_state(row[:6]) for row in rows if row[4] or row[6]]
-    return {state.wallet: state for state in states}
+    )
+    return put_together(query.format(known=known, tracked=tracked, table=table(name), time=SAFE_TIME))
 
 
 def _state(row: Sequence[Any]) -> RowState:
-    wallet, read_block, blocknumber, updated_at, tracked, aside = row
+    wallet, read_block, blocknumber, updated_at, tracked, aside = row[:6]
     return RowState(from_text(wallet), read_block, blocknumber, updated_at, tracked, aside)
 
 

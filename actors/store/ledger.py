@@ -131,7 +131,7 @@ def claim(conn: Conn, own: Tables, chain: str, locked_by: str, lease_secs: float
     """Lease rows of a chain, and return just those. One statement."""
     query = sql.SQL(
         """
-        with {free}, held as ({hold} from free where b.id = free.id returning b.*)
+        with {free}, held as ({hold} from free where b.id = free.id returning b.id, b.wallet_id, b.asset_on_chain_id, b.last_checked {own})
         select h.id::text, h.wallet_id::text, h.asset_on_chain_id::text, a.contract_address::text, a.decimals::text,
             coalesce(a.is_native, false) {found}
         from held h join asset_on_chain a on a.id = h.asset_on_chain_id {joins}
@@ -140,6 +140,7 @@ def claim(conn: Conn, own: Tables, chain: str, locked_by: str, lease_secs: float
     ).format(
         free=FREE,
         hold=HOLD,
+        own=sql.SQL(", b.address" if any(lookup.name == BALANCES for lookup in own.lookups) else ""),
         found=sql.SQL("").join(_found(at, lookup) for at, lookup in enumerate(own.lookups)),
         joins=joins(own),
     )

@@ -39,6 +39,13 @@ def table(name: str) -> sql.Identifier:
     return sql.Identifier(*parts(name))
 
 
+def put_together(statement: sql.Composable) -> sql.SQL:
+    """A statement's parts as one text, for who keeps it: to put them together takes as long as a small statement itself. As text, since
+    each connection has an encoding of its own.
+    """
+    return sql.SQL(statement.as_string(None))
+
+
 def schema_of(name: str) -> str | None:
     """The schema that the name spells out."""
     return parts(name)[-2] if len(parts(name)) > 1 else None

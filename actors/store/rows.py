@@ -1,64 +1,49 @@
 """Writing an asset's rows.
 
-`balance`, `read_block` and `updated_at` move together, where the reading is not older than the row, or where
-a repair finds the row as it left it. `blocknumber` moves by its own rule in the same statement: up to the
+The columns of `moving` move together, where the reading is not older than the row, or where a repair finds the row as it left it. `blocknumber` moves by its own rule in the same statement: up to the
 event's block; a repair first lowers it to the fork. One row a wallet in a statement, locked in wallet order.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from functools import lru_cache
 
 from psycopg import sql
 
 from actors.config import AssetConfig
 from actors.messages import Covered, Reading, Touch
-from actors.store.arrays import literal, text, texts, times
+from actors.store.arrays import literal, nulls, text, texts, times
 from actors.store.holders import SAFE_TIME
-from actors.store.names import table
+from actors.store.moving import CLOCK, COLUMNS, INSERTED, NAMES, NEWER, OF_READING, VALUES, Clock, updated
+from actors.store.names import put_together, table
 from actors.store.postgres import Conn
 
-# The database's local time at which a value of that age was asked for. Its clock is read once, as the statement begins, and the age
-# taken just before: a row that somebody else holds may make the statement wait, and the transaction has waited for others before.
-CLOCK = sql.SQL("t as materialized (select clock_timestamp() as at)")
-READ_AT = sql.SQL("((select t.at from t) - make_interval(secs => {}))::timestamp")
-Clock = Callable[[], float]
-# Whether a reading at that block is not older than the row.
-NEWER = sql.SQL("(h.read_block is null or {} >= h.read_block)")
-INPUT = sql.SQL(
-    "unnest(%(wallet)s::text[], %(balance)s::numeric[], %(block)s::bigint[], %(event)s::bigint[], %(age)s::float8[], "
-    "%(fork)s::bigint[], %(was_block)s::bigint[], %(was_at)s::timestamp[]) "
-    "r(wallet, balance, block, event, age, fork, was_block, was_at)"
+INPUT = sql.SQL("unnest(%(wallet)s::text[], {arrays}, %(event)s::bigint[], %(fork)s::bigint[], %(was_block)s::bigint[], %(was_at)s::timestamp[]) "
+    "r(wallet, {names}, event, fork, was_block, was_at)"
+).format(
+    arrays=sql.SQL(", ").join(sql.SQL("{}::" + column.kind + "[]").format(sql.Placeholder(column.name)) for column in COLUMNS), names=NAMES
 )
 UPSERT = sql.SQL(
     """
     with {clock}
-    insert into {table} as h (wallet, balance, blocknumber, read_block, updated_at)
-    select r.wallet, r.balance, r.event, r.block, {read_at} from {input} order by r.wallet collate "C"
-    on conflict (wallet) do update set
-        balance = case when {moves} then excluded.balance else h.balance end,
-        read_block = case when {moves} then excluded.read_block else h.read_block end,
-        updated_at = case when {moves} then excluded.updated_at else h.updated_at end,
-        blocknumber = greatest(h.blocknumber, excluded.blocknumber)
+    insert into {table} as h (wallet, {names}, blocknumber)
+    select r.wallet, {values}, r.event from {input} order by r.wallet collate "C"
+    on conflict (wallet) do update set {moved}, blocknumber = greatest(h.blocknumber, excluded.blocknumber)
     returning h.wallet, h.read_block
     """
 )
 UPDATE = sql.SQL(
     """
     with {clock}
-    update {table} h set
-        balance = case when {moves} then r.balance else h.balance end,
-        read_block = case when {moves} then r.block else h.read_block end,
-        updated_at = case when {moves} then {read_at} else h.updated_at end,
+    update {table} h set {moved},
         blocknumber = greatest(case when r.fork < h.blocknumber then r.fork else h.blocknumber end, r.event)
     from {input} where h.wallet = r.wallet
     returning h.wallet, h.read_block
     """
 )
-NEWER_OR_REPAIR = sql.SQL("({newer} or (h.read_block = r.was_block and {time} = r.was_at))").format(
-    newer=NEWER.format(sql.SQL("r.block")), time=SAFE_TIME
-)
+NEWER_OR_REPAIR = sql.SQL("({newer} or (h.read_block = r.was_block and {time} = r.was_at))").format(newer=NEWER, time=SAFE_TIME)
+UPDATED = updated(NEWER_OR_REPAIR)
 COVER = sql.SQL(
     """
     update {table} h set
@@ -78,39 +63,41 @@ def write_readings(conn: Conn, asset: AssetConfig, readings: Sequence[Reading], 
     blocks: dict[str, int | None] = {}
     if others:
         lock(conn, asset, [r.touch.wallet for r in readings])
-        blocks |= _execute(conn, asset, UPDATE, NEWER_OR_REPAIR, list(others.values()), clock)
+        blocks |= _execute(conn, _update(asset.table), list(others.values()), clock)
         if asset.track != "table":  # a row that was deleted before its repair is a wallet like any other
             plain |= {wallet: r for wallet, r in others.items() if text(wallet) not in blocks}
     if plain:
-        blocks |= _execute(conn, asset, UPSERT, NEWER.format(sql.SQL("excluded.read_block")), list(plain.values()), clock)
+        blocks |= _execute(conn, _upsert(asset.table), list(plain.values()), clock)
     # A value was stored where, and only where, the row now names the reading's block.
     return frozenset(r.touch.wallet for r in readings if blocks.get(text(r.touch.wallet)) == r.block)
 
 
-def _execute(
-    conn: Conn,
-    asset: AssetConfig,
-    statement: sql.SQL,
-    moves: sql.Composable,
-    readings: Sequence[Reading],
-    clock: Clock,
-) -> dict[str, int | None]:
+def _execute(conn: Conn, statement: sql.SQL, readings: Sequence[Reading], clock: Clock) -> dict[str, int | None]:
     """The rows that the statement reached, with their `read_block` now."""
-    query = statement.format(table=table(asset.table), input=INPUT, clock=CLOCK, read_at=READ_AT.format(sql.SQL("r.age")), moves=moves)
-    return dict(conn.execute(query, _columns(readings, clock())).fetchall())
+    return dict(conn.execute(statement, _columns(readings, clock())).fetchall())
 
 
-def _columns(readings: Sequence[Reading], now: float) -> dict[str, Any]:
+@lru_cache(maxsize=64)
+def _upsert(name: str) -> sql.SQL:
+    return put_together(UPSERT.format(table=table(name), input=INPUT, clock=CLOCK, names=NAMES, values=VALUES, moved=INSERTED))
+
+
+@lru_cache(maxsize=64)
+def _update(name: str) -> sql.SQL:
+    return put_together(UPDATE.format(table=table(name), input=INPUT, clock=CLOCK, moved=UPDATED))
+
+
+def _columns(readings: Sequence[Reading], now: float) -> dict[str, str]:
     repairs = [r.touch.repair for r in readings]
+    none = nulls(len(repairs)) if not any(repairs) else None
     return {
         "wallet": texts(r.touch.wallet for r in readings),
         "balance": literal(r.balance for r in readings),
-        "block": literal(r.block for r in readings),
+        **{column.name: literal(column.of(r, now) for r in readings) for column in OF_READING},
         "event": literal(r.touch.event_block for r in readings),
-        "age": literal(max(0.0, now - r.read_at) for r in readings),
-        "fork": literal(repair.fork if repair else None for repair in repairs),
-        "was_block": literal(repair.was_block if repair else None for repair in repairs),
-        "was_at": times(repair.was_updated_at if repair else None for repair in repairs),
+        "fork": none or literal(repair.fork if repair else None for repair in repairs),
+        "was_block": none or literal(repair.was_block if repair else None for repair in repairs),
+        "was_at": none or times(repair.was_updated_at if repair else None for repair in repairs),
     }
 
 

@@ -14,10 +14,11 @@ from psycopg import sql
 
 from actors.config import AssetConfig, Config
 from actors.errors import ConfigError
-from actors.store import ledger_schema
-from actors.store.holders import addresses, is_query
+from actors.store import ledger_schema, privileges
+from actors.store.holders import addresses, blaming_track, is_query
+from actors.store.moving import COLUMNS
 from actors.store.names import schema_of, table
-from actors.store.postgres import Conn, is_down, one_line
+from actors.store.postgres import Conn, one_line
 from actors.store.schema_parts import apply, describe, has_index, missing, parts
 
 HOLDERS = "eth_wallet_balances"
@@ -36,7 +37,7 @@ AUDIT = {
         *("branch", "note", "found_at", "outcome", "concluded_at"),
     )
 }
-HOLDER_COLUMNS = ("wallet", "balance", "blocknumber", "updated_at", "read_block")
+HOLDER_COLUMNS = ("wallet", "blocknumber", *(column.name for column in COLUMNS))
 # Two inits at once: whoever comes second finds what the first one made.
 RACED = (psycopg.errors.UniqueViolation, psycopg.errors.DuplicateTable, psycopg.errors.DuplicateColumn)
 ATTEMPTS = 5
@@ -88,7 +89,14 @@ def _init_holders(conn: Conn, asset: AssetConfig) -> list[str]:
 
 
 def check(conn: Conn, config: Config) -> None:
-    """Refuse a database without the tables and columns that the config needs."""
+    """Refuse a database without the tables, columns and privileges that the config needs."""
+    try:
+        _check(conn, config)
+    except psycopg.errors.InsufficientPrivilege as error:  # a schema that one may not even look into
+        raise ConfigError(f"{one_line(error)}: the owner of the tables grants it by `trueup init --role NAME`") from error
+
+
+def _check(conn: Conn, config: Config) -> None:
     for own, columns in {**SEED, **OWN, **(AUDIT if config.audit.rows_a_minute else {})}.items():
         _require(conn, own, sql.Identifier(own), columns)
     for asset in config.assets:
@@ -100,6 +108,7 @@ def check(conn: Conn, config: Config) -> None:
             _check_track(conn, asset)
     if config.ledger.enabled:
         ledger_schema.check(conn, config.ledger)
+    privileges.check(conn, config)
 
 
 def _require(conn: Conn, shown: str, name: sql.Identifier, columns: Sequence[str]) -> None:
@@ -112,9 +121,5 @@ def _require(conn: Conn, shown: str, name: sql.Identifier, columns: Sequence[str
 
 def _check_track(conn: Conn, asset: AssetConfig) -> None:
     query = sql.SQL("select lower(t.address::text) from {} limit 0").format(addresses(asset.track))
-    try:
+    with blaming_track(asset):
         conn.execute(query, {})
-    except psycopg.Error as error:
-        if is_down(error):
-            raise
-        raise ConfigError(f"asset {asset.name}: track: {str(error).splitlines()[0]}") from error

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from actors.budget.month import MonthSpent, month_of
-from actors.budget.spender import AUDIT, SWEEPER
+from actors.budget.spender import PATIENT
 from actors.budget.tally import Key, Spent
 from actors.store.postgres import Conn
 
@@ -34,7 +34,7 @@ def book(conn: Conn, chain: str, spent: Mapping[Key, Spent], starts_on: int) -> 
             select coalesce(sum(units), 0)::bigint, coalesce(sum(units) filter (where actor <> all(%(patient)s)), 0)::bigint, min(day)
             from trueup_spend where chain = %(chain)s and day >= %(begins)s
             """,
-            {"chain": chain, "begins": begins.date(), "patient": [SWEEPER, AUDIT]},
+            {"chain": chain, "begins": begins.date(), "patient": list(PATIENT)},
         ).fetchone()
     assert row is not None
     units, live, first = row

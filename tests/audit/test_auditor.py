@@ -18,6 +18,7 @@ from actors.store.postgres import Conn
 from tests.audit.audit_world import evidence, mended, on, spoil, verified, wallets, with_rows
 from tests.postgres_world import restarts, says
 from tests.proxy_world import all_true, place
+from tests.role import as_service
 from tests.world import World, eventually, running
 
 MANY, SPOILED = 50_000, 50
@@ -97,7 +98,7 @@ def test_what_verify_says_names_no_key(tmp_path: Path, database_url: str, town: 
     assert "TOWN: checked 3 of 3 rows (100.0%), 1 wrong: 333,333 in a million" in said.out
     assert f"wrong: {wallets(1)[0]}: the row says 1000000000000000001, the chain says 1000000000000000000 at block" in said.out
     assert "verify TOWN [" in said.err
-    assert database_url not in said.out + said.err
+    assert as_service(database_url) not in said.out + said.err
     assert world.query("SELECT * FROM eth_wallet_balances ORDER BY wallet") == before, "it changes nothing"
 
 

@@ -189,6 +189,7 @@ async def test_a_dispute_is_shown_and_nothing_is_mended(behind: Behind, first: P
         async with running(world, sweep=False) as system:
             shown = system.view.assets["TOWN"].audit
             await eventually(lambda: "contradict each other" in ((shown() or {})["blocked"] or ""), "that it is disputed")
+            assert system.metrics.registry.get_sample_value("trueup_audit_disputed_total", {"asset": "TOWN"})
             assert first.http in (shown() or {})["blocked"]
             assert second.http in (shown() or {})["blocked"]
             assert ((shown() or {})["wrong"], evidence(world)) == (0, [])

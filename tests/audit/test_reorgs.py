@@ -16,6 +16,7 @@ from tests.proxy_world import HEADS, LOGS, Behind, all_true, busy, mine
 from tests.world import Mode, World, eventually, followed, running
 
 KEPT = 12
+FAST = 30_000_000  # ten looks a second: without a rest they would take the machine from the chain and the service
 
 
 def fork(anvil: Anvil, town: Town, snapshot: str) -> None:
@@ -49,7 +50,7 @@ def many_checked(world: World, checked: int) -> bool:
 async def test_reorgs_and_pruning_raise_no_false_alarm(
     behind: Behind, anvil: Anvil, town: Town, first: Proxy, second: Proxy, mode: Mode, make: type[Pruned]
 ) -> None:
-    world = behind(first, second, **mode, extra=on())
+    world = behind(first, second, **mode, extra=on(FAST))
     with first.fault(make(kept=KEPT)) as fault, second.fault(make(kept=KEPT)):
         await storm(world, anvil, town)
     assert fault.struck

@@ -41,7 +41,7 @@ VOICES = st.builds(said, st.sampled_from("bc"), VALUES, HASHES, st.booleans())
 PREFERRED = st.one_of(st.none(), st.builds(said, st.just("a"), VALUES, HASHES))
 
 
-@settings(max_examples=1000)
+@settings(max_examples=300)
 @given(st.sampled_from([0, 2, 3]), HASHES, st.booleans(), VOICES, PREFERRED)
 def test_a_row_is_wrong_only_if_more_contradict_it_with_one_voice_than_say_what_it_says(
     value: int, block_hash: str, archive: bool, second: Answered, preferred: Answered | None

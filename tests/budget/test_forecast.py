@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from actors.budget.forecast import Sweep, forecast
+from actors.budget.forecast import Sweep, demand, forecast
 from actors.budget.governor import SWEEP_SHARE
 from actors.budget.month import DAY, MONTH
 from actors.budget.prices import Prices
@@ -49,6 +49,29 @@ def test_a_target_is_met_unless_the_budget_is_too_small_for_it() -> None:
     assert (rich.meets_target, rich.limited_by) == (True, "target_age_secs")
     poor = forecast(Sweep(ROWS, paced, 5000, target_age_secs=DAY), ALCHEMY, 0.1)
     assert (poor.meets_target, poor.limited_by) == (False, "budget")
+
+
+def test_sweeps_of_one_chain_share_its_budget_and_are_slowed_alike_where_it_is_not_enough() -> None:
+    sweeps = [Sweep(ROWS, Pace(5000, 60), 5000), Sweep(ROWS // 10, Pace(1000, 6), 1000)]
+    one, other = (demand(sweep, ALCHEMY) for sweep in sweeps)
+    assert (one, other) == (26 / 60, 26 / 6)
+    for per_sec, slower in ((one + other, 1), ((one + other) / 3, 3), (100, 1), (INF, 1)):
+        found = [forecast(sweep, ALCHEMY, per_sec, others=beside) for sweep, beside in zip(sweeps, (other, one), strict=True)]
+        for each, sweep in zip(found, sweeps, strict=True):
+            assert each.secs == pytest.approx(slower * sweep.pace.lap_secs(sweep.rows))
+        assert sum(each.units_a_month for each in found) == pytest.approx((one + other) / slower * MONTH)
+    assert forecast(Sweep(0, Pace(50, 30), 200), ALCHEMY, INF, others=one).secs == 0
+    assert forecast(Sweep(0, Pace(50, 30), 200), ALCHEMY, 0, others=one).units_a_month == 0
+
+
+def test_the_budget_that_a_target_needs_is_for_the_chains_other_sweeps_as_well() -> None:
+    sweep = Sweep(ROWS, pace(ROWS, DAY, 30, 50), 5000, target_age_secs=DAY)
+    alone, beside = forecast(sweep, ALCHEMY, INF), forecast(sweep, ALCHEMY, INF, others=100.0)
+    assert beside.target_units_a_month == alone.target_units_a_month
+    assert (beside.needs_units_per_month or 0) - (alone.needs_units_per_month or 0) == 100 * MONTH
+    enough = SWEEP_SHARE * (beside.needs_units_per_sec or 0)
+    assert forecast(sweep, ALCHEMY, enough, others=100.0).meets_target
+    assert not forecast(sweep, ALCHEMY, enough * 0.8, others=100.0).meets_target
 
 
 def test_a_budget_that_leaves_nothing_means_never() -> None:

@@ -125,3 +125,36 @@ def test_the_sweeps_rate_is_the_least_of_what_bounds_it(clock: Clock) -> None:
     capped = governor(clock, cap=1_000_000)
     capped.booked(MonthSpent(0, 0, 0, 30 * DAY))
     assert capped.sweep_per_sec == pytest.approx(1_000_000 / (30 * DAY))
+
+
+def test_another_limit_counts_what_was_spent_before_and_keeps_what_was_learned(clock: Clock) -> None:
+    tuned = governor(clock)
+    spend_till(tuned, 3000)
+    tuned.tune(ALCHEMY, 200, 0)
+    assert tuned.live_secs(26) > 0
+    clock.now += 11
+    assert tuned.live_secs(26) == 0
+    spend_till(tuned, 2000)
+    tuned.refused(None)
+    learned = tuned.units_per_sec
+    tuned.tune(ALCHEMY, 0, 0)
+    assert tuned.units_per_sec == learned < 200
+
+
+def test_other_prices_forget_what_was_learned_in_other_units_and_keep_the_window_full(clock: Clock) -> None:
+    tuned = governor(clock, limit=300)
+    spend_till(tuned, 3000)
+    tuned.refused(None)
+    tuned.tune(Prices("plain"), 300, 0)
+    assert (tuned.units_per_sec, tuned.window_units) == (300, 3016)
+    clock.now += 1.1  # its own window
+    assert tuned.window_units == 0
+
+
+def test_another_cap_holds_at_once_where_the_month_is_known(clock: Clock) -> None:
+    tuned = governor(clock)
+    tuned.booked(MonthSpent(1000, 0, 10 * DAY, 20 * DAY))
+    for cap, why in ((1000, "month"), (10**9, ""), (900, "month"), (0, "")):
+        tuned.tune(ALCHEMY, 0, cap)
+        clock.now += 1
+        assert (tuned.hold().secs > 0 and tuned.hold().why) == (why or False)

@@ -95,6 +95,16 @@ def test_config_shows_the_effective_config_masked(
         assert secret not in shown
 
 
+def test_a_secret_is_masked_in_a_key_that_holds_none_too(
+    file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("DATABASE_URL", "ETH_HTTP_URL", "ETH_WS_URL"):
+        monkeypatch.setenv(name, f"{'postgresql' if name[0] == 'D' else 'wss' if 'WS' in name else 'https'}://keeper:s3cr3tpassword@host/x")
+    file.write_text(REFERENCE.read_text().replace('checkpoint = "audio_transfers"', 'checkpoint = "s3cr3tpassword"'))
+    assert main(["config", "-c", str(file)]) == 0
+    assert "s3cr3tpassword" not in capsys.readouterr().out
+
+
 def test_a_missing_file_is_one_line_and_exit_2(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert refusal(capsys, "config", "-c", str(file)) == f"trueup: {file}: no such file\n"
 
@@ -102,7 +112,7 @@ def test_a_missing_file_is_one_line_and_exit_2(file: Path, capsys: pytest.Captur
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("[database]", "[database", "line 7"),
+        ("[database]", "[database", "line 9"),
         (
             "batch_size = 50",
             "batch_sice = 50",
@@ -302,3 +312,20 @@ def test_a_redirect_does_not_carry_the_token_away(
     service.answers["/api/actors/writer/kill"] = (302, None)
     assert "answered 302" in refusal(capsys, "kill", "writer", "--url", service.url, code=1)
     assert len(service.asked) == 1
+
+
+def test_what_a_service_says_moves_no_cursor_by_the_name_of_a_key_either(service: Service, capsys: pytest.CaptureFixture[str]) -> None:
+    bad = "\x1b[2J\u202e\n"
+    service.answers["/api/status"] = (200, {bad: bad, "actors": [{"name": bad, bad: {bad: [bad]}}], "budgets": {bad: [{bad: 1}]}})
+    assert main(["status", "--url", service.url]) == 0
+    out = capsys.readouterr().out
+    assert out.replace("\n", "").isprintable()
+    assert "\\x1b[2J\\u202e\\n: \\x1b[2J" in out
+
+
+def test_a_status_that_is_nested_deeper_than_any_is_refused_in_a_line(service: Service, capsys: pytest.CaptureFixture[str]) -> None:
+    deep: list[object] = []
+    for _ in range(450):
+        deep = [deep]
+    service.answers["/api/status"] = (200, {"actors": deep})
+    assert "nested too deep" in refusal(capsys, "status", "--url", service.url, code=1)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import subprocess
 import sys
 
@@ -21,3 +23,21 @@ def test_two_hundred_random_kills_a_minute_leave_every_row_right() -> None:
     assert restarts
     assert int(compared[2]) > 50
     assert int(restarts[1]) > 40
+
+
+@pytest.mark.long
+def test_a_terminals_interrupt_ends_it_cleanly_although_all_of_its_children_are_in_the_terminal() -> None:
+    command = [sys.executable, "-m", "actors", "demo", "--wallets", "50", "--no-sweep"]
+    env = {**os.environ, "TRUEUP_SERVER__BIND": "127.0.0.1:0"}
+    with subprocess.Popen(command, env=env, start_new_session=True, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as demo:
+        assert demo.stdout is not None
+        try:
+            while "actors" not in demo.stdout.readline():
+                assert demo.poll() is None
+            os.killpg(demo.pid, signal.SIGINT)
+            said, _ = demo.communicate(timeout=60)
+        finally:
+            demo.kill()
+    assert demo.returncode == 0, said
+    assert "Traceback" not in said
+    assert said.splitlines()[-1] == "restarts: 0"

@@ -56,6 +56,10 @@ def test_the_distance_to_the_head_is_the_one_that_the_service_says() -> None:
     assert line_of(shown(body), "town", "21,000,120", " -  up")
 
 
+def test_a_head_is_shown_with_how_long_ago_it_was_one() -> None:
+    assert line_of(shown(full()), "town", "21,000,120    47.3 s", "up")
+
+
 def test_a_targets_state_what_the_audit_found_and_a_chain_of_the_ledger_that_is_not_read_stand_out() -> None:
     body = full()
     body["assets"][0]["objective"] = {"target_secs": 7200.0, "state": "late", "at_risk": True, "why": "x"}
@@ -91,6 +95,16 @@ def test_it_fits_the_terminal(width: int, height: int) -> None:
     assert len(told) <= height
     assert max(map(len, told)) <= width
     assert told[1].startswith("✓ all true")
+
+
+def test_of_actors_that_do_not_fit_it_says_how_many_there_are_and_how_many_do_not_run() -> None:
+    body = full()
+    assert shown(body, 80, 24)[-1] == "… and 4 lines that do not fit here, 4 actors among them"
+    for at in (0, -1):
+        body["actors"][at]["state"] = "backing off"
+    assert shown(body, 80, 24)[-1] == "… and 4 lines that do not fit here, 4 actors among them, 1 not running"
+    body["actors"] = []
+    assert shown(body, 80, 18)[-1] == "… and 2 lines that do not fit here"
 
 
 def test_what_comes_from_the_network_cannot_touch_the_terminal() -> None:
@@ -245,3 +259,10 @@ def test_what_a_running_service_says_is_escaped_before_it_is_shown(stage: Stage)
     watched.look()
     assert watched.body is not None
     assert watched.body["reasons"] == ["\\x1b[2Jowned"]
+
+
+def test_a_service_whose_names_are_no_texts_is_shown_all_the_same() -> None:
+    body = full()
+    for part in ("forecasts", "mailboxes", "chains", "assets", "budgets"):
+        body[part].append({"name": ["x"]})
+    assert "✓ all true" in shown(body)

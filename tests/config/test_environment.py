@@ -89,3 +89,16 @@ def test_an_override_that_cannot_be_is_refused_by_its_variable(file: Path, varia
 
 def test_other_variables_of_trueup_are_no_overrides(file: Path) -> None:
     loaded(file, MINIMAL, TRUEUP_CHAOS_TOKEN="x", TRUEUP_HOME="y")
+
+
+@pytest.mark.parametrize("name", ["HOST", "TRUEUP_CHAIN__ETHEREUM__FOLLOW"])
+def test_a_variable_that_is_no_text_is_refused(file: Path, name: str) -> None:
+    bytes_of_latin_1 = b"\xe9".decode("utf-8", "surrogateescape")
+    message = refusal(file, changed("https://eth.example", "https://${HOST}"), **{"HOST": "eth.example", name: bytes_of_latin_1})
+    assert name in message
+    assert "UTF-8 text" in message
+
+
+def test_an_entry_whose_name_is_a_huge_number_has_no_override(file: Path) -> None:
+    text = changed('name = "ethereum"', f"name = 0x{'f' * 5000}")
+    assert "expected the name of one [[chain]]" in refusal(file, text, TRUEUP_CHAIN__ETHEREUM__FOLLOW="heads")

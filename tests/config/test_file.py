@@ -8,7 +8,7 @@ import pytest
 
 from actors.config import load
 from actors.errors import ConfigError
-from tests.config.texts import MINIMAL, changed, refusal
+from tests.config.texts import MINIMAL, changed, loaded, refusal
 
 
 def test_a_missing_file_is_named(file: Path) -> None:
@@ -57,3 +57,31 @@ def test_a_required_key_is_missed(file: Path, name: str) -> None:
 
 def test_a_missing_database_is_missed(file: Path) -> None:
     assert refusal(file, "") == "key database.url: is missing, it has no default"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (f"{'a.' * 301}b = 1", "line 1: expected at most 300 dots"),
+        (f"{'a.' * 25}b = 1", "expected tables and arrays nested at most 20 deep"),
+        (f"x = {'[' * 30}{']' * 30}", "expected tables and arrays nested at most 20 deep"),
+        (f"x = {'[' * 5000}", "line 1: not TOML: "),
+        ("#" * 1_000_001, "expected at most 1,000,000 bytes"),
+    ],
+    ids=["a key of many parts", "tables in tables", "arrays in arrays", "more than the parser takes", "a large file"],
+)
+def test_a_document_that_would_take_the_parser_hours_or_the_stack_is_refused(file: Path, text: str, says: str) -> None:
+    assert refusal(file, text).startswith(says)
+
+
+def test_a_comment_may_have_as_many_dots_as_it_likes(file: Path) -> None:
+    loaded(file, f"  # {'.' * 1000}\n{MINIMAL}")
+
+
+def test_a_number_of_thousands_of_digits_is_no_number_of_blocks(file: Path) -> None:
+    text = changed("chain_id = 1", f"chain_id = 1\nmax_log_blocks = 0x{'f' * 5000}")
+    assert refusal(file, text) == "key chain[0].max_log_blocks: expected a number of at most 2147483647, got a number of more than 80 digits"
+
+
+def test_what_is_refused_is_told_in_a_line_of_bounded_length(file: Path) -> None:
+    assert len(refusal(file, f"{'x' * 100_000} = 1")) < 1100

@@ -37,3 +37,9 @@ def test_a_budget_that_makes_no_sense_is_refused(file: Path, lines: str, said: s
 def test_a_price_file_that_is_not_there_is_refused_by_its_name(file: Path) -> None:
     with pytest.raises(ConfigError, match=r"none\.toml: no such file$"):
         loaded(file, MINIMAL + '[budget]\nprices_file = "none.toml"')
+
+
+def test_a_file_that_nothing_can_be_called_is_refused(file: Path) -> None:
+    text = MINIMAL + '[budget]\nprices_file = "a\\u0000b"\n'
+    with pytest.raises(ConfigError, match="there is a NUL in its name"):
+        loaded(file, text)

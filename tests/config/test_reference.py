@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import tomllib
 
 from actors.config import load
@@ -35,6 +36,19 @@ def test_the_reference_file_says_which_keys_are_required() -> None:
             if key.default is dataclasses.MISSING:
                 at = next(index for index, line in enumerate(lines) if line.startswith(f"{name} = "))
                 assert "equired" in lines[at] + lines[at - 1], name
+
+
+def test_the_reference_file_marks_the_keys_that_change_while_the_service_runs() -> None:
+    table: type[object] | None = None
+    marked, tunable = [], []
+    for line in (CONFIGS / "trueup.toml").read_text().splitlines():
+        if (head := re.match(r"\[+(\w+)\]", line)) is not None:
+            table = {**TABLES, **ARRAYS}[head[1]]
+        elif (key := re.match(r"(\w+) = ", line)) is not None and table is not None:
+            tunable += [(table, key[1])] if keys_of(table)[key[1]].metadata["tunable"] else []
+            marked += [(table, key[1])] if re.search(r"  # \*( |$)", line) else []
+    assert marked == tunable
+    assert len(tunable) == sum(key.metadata["tunable"] for kind in (TABLES, ARRAYS) for each in kind.values() for key in keys_of(each).values())
 
 
 def test_the_first_seeds_config_has_its_three_sources_and_its_trigger() -> None:

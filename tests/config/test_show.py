@@ -22,6 +22,10 @@ from tests.config.texts import CONFIGS, ENV, MINIMAL, SECOND, changed, loaded, r
         "http://[KEYKEYKEY",
         "",
         "https://a b/KEYKEYKEY",
+        "https://a..b/KEYKEYKEY",
+        "https://a<b>/KEYKEYKEY",
+        "https://\ufffd/KEYKEYKEY",
+        "https://[::1]x/KEYKEYKEY",
     ],
 )
 def test_a_node_is_asked_over_http_and_the_refusal_hides_the_url(file: Path, url: str) -> None:
@@ -80,3 +84,14 @@ def test_what_show_prints_loads_again(file: Path) -> None:
     )
     again = loaded(file, show(config))
     assert dataclasses.replace(again, database=config.database) == config
+
+
+@pytest.mark.parametrize("url", ["postgresql://keeper:hunter2x@[::1/d", "postgresql://keeper:hunter2x@h\u2100/d?password=hunter2x"])
+def test_the_password_of_a_database_whose_url_is_none_is_a_secret_all_the_same(file: Path, url: str) -> None:
+    config = loaded(file, changed("postgresql://keeper@localhost/balances", url))
+    assert "hunter2x" not in secrets.mask(f"could not translate host name in {url}") + show(config)
+
+
+@pytest.mark.parametrize("host", ["eth.example", "eth.example.", "eth_node-1:8545", "[::1]:8545", "127.0.0.1", "bücher.example", "x" * 63])
+def test_a_node_may_be_called_whatever_a_host_may_be(file: Path, host: str) -> None:
+    assert loaded(file, changed("eth.example", host)).chains[0].http == (f"https://{host}",)

@@ -56,6 +56,8 @@ def test_a_wrong_value_is_refused_by_key_and_by_what_was_expected(file: Path, li
         ('checkpoint = "', 'track = "select 1; drop table users"\ncheckpoint = "', "without a semicolon"),
         ('checkpoint = "', 'track = "delete from users"\ncheckpoint = "', "key asset[0].track: expected discover"),
         ("sources = [{", "sources = []\nother = [{", "other: unknown key"),
+        ('checkpoint = "', 'track = "select \\u0000"\ncheckpoint = "', "key asset[0].track: expected discover"),
+        ("@localhost/", "@local\\u0000host/", "key database.url: expected a postgresql:// URL, got one with a NUL"),
         ("chain_id = 1", 'chain_id = 1\nfollow = "blocks"', 'key chain[0].follow: expected logs or heads, got "blocks"'),
         ("chain_id = 1", "chain_id = 1\ncalls_in_flight = 0", "key chain[0].calls_in_flight: expected a number of at least 1"),
     ],

@@ -42,7 +42,7 @@ class Shown:
     def text(self, selector: str) -> str:
         return self.page.locator(selector).inner_text()
 
-    def says(self, *words: str, within: str = "#verdict", timeout: float = 20_000) -> None:
+    def says(self, *words: str, within: str = "#verdict", timeout: float = 40_000) -> None:
         """Wait until a line of the verdict has all these words in it, in sight without scrolling."""
         script = """([within, words]) => [...document.querySelectorAll(`${within} li, ${within} h2, ${within} p`)].some((line) => {
             const box = line.getBoundingClientRect();
@@ -60,7 +60,7 @@ class Shown:
 
     def until(self, script: str, arg: Any = None) -> None:
         """Wait until this holds in the page."""
-        self.page.wait_for_function(script, arg=arg, timeout=20_000)
+        self.page.wait_for_function(script, arg=arg, timeout=40_000)
 
     def fits(self) -> bool:
         """Whether nothing has to be scrolled sideways."""

@@ -42,7 +42,7 @@ def full() -> dict[str, Any]:
         "event_to_row": {"p50_secs": 0.4, "p99_secs": 2.1, "count": 900},
     }
     chain = {
-        **{"name": "town", "leads": True, "connected": True, "head": 21_000_120, "head_at": "2026-01-31T11:59:58.000Z"},
+        **{"name": "town", "leads": True, "connected": True, "head": 21_000_120, "head_at": "2026-01-31T11:59:58.000Z", "head_seen_secs_ago": 47.3},
         **{"closed": 21_000_118, "behind": 2, "branch": 0, "last_push_secs_ago": 1.5, "last_error": None, "socket": "up", "socket_error": None},
         "spend_by_day": days,
     }

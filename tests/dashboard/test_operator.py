@@ -41,10 +41,10 @@ def screens(plant: Plant, open_page: Open) -> list[Shown]:
 
 def all_true(screens: list[Shown]) -> None:
     for shown in screens:
-        shown.says("✓ All true", timeout=40_000)
+        shown.says("✓ All true")
 
 
-def tells(screens: list[Shown], *words: str, timeout: float = 20_000) -> None:
+def tells(screens: list[Shown], *words: str, timeout: float = 40_000) -> None:
     for shown in screens:
         shown.says(*words, timeout=timeout)
 
@@ -175,6 +175,8 @@ def test_first_figures_wait_for_no_table(plant: Plant, screens: list[Shown], ope
         shown = open_page(plant.url)
         shown.until("() => document.body.classList.contains('drawn')")
         assert "town at block " in shown.text("#verdict-sum")
+    plant.kill()  # where it found the rows locked it says that their ages cannot be measured, and is slow to look again
+    plant.start()
     all_true(screens)
 
 

@@ -184,7 +184,7 @@ def test_what_is_not_known_yet_breaks_nothing(stage: Stage, open_page: Open, emp
     asset, chain, budget = (stage.status[name][0] for name in ("assets", "chains", "budgets"))
     for of, names in (
         (asset, ["age", "audit", "event_to_row", "set_aside_wallets", "checkpoint_block", "last_tick_at", "last_closed_secs_ago"]),
-        (chain, ["head", "head_at", "closed", "behind", "socket", "spend_by_day", "last_push_secs_ago"]),
+        (chain, ["head", "head_at", "head_seen_secs_ago", "closed", "behind", "socket", "spend_by_day", "last_push_secs_ago"]),
         (budget, ["month_units", "month_cap", "month_secs_left", "month_units_by_end", "live_units_a_month", "units_per_sec"]),
         (stage.status, ["rates", "warnings"]),
     ):

@@ -15,6 +15,7 @@ from actors.sandbox.anvil import Anvil
 from actors.sandbox.town import Town
 from tests.ledger_scene import LOOKUP, UPSTREAM, Books, a_wallet
 from tests.ledger_world import LedgerWorld
+from tests.role import as_service
 
 TOKEN = "0x" + "c1" * 20
 
@@ -44,6 +45,8 @@ def contents(books: Books) -> list[Any]:
 @pytest.fixture
 def world(tmp_path: Path, database_url: str, anvil: Anvil) -> LedgerWorld:
     world = LedgerWorld(tmp_path, database_url)
+    # Whoever mends tables is their owner; the tests with a world of their own look at it as the service may.
+    world.path.write_text(world.path.read_text().replace(as_service(database_url), database_url))
     world.chain = world.books.chain("town", anvil.http)  # type: ignore[attr-defined]  # for these tests alone
     return world
 
@@ -205,7 +208,7 @@ def test_the_endpoints_of_the_config_are_asked_for_their_chain_and_rungs(
 
 def test_a_database_that_is_away_is_one_finding(tmp_path: Path, database_url: str, capsys: pytest.CaptureFixture[str]) -> None:
     world = LedgerWorld(tmp_path, database_url)
-    world.path.write_text(world.path.read_text().replace(database_url, "postgresql://nobody:hidden-word@127.0.0.1:1/none"))
+    world.path.write_text(world.path.read_text().replace(as_service(database_url), "postgresql://nobody:hidden-word@127.0.0.1:1/none"))
     assert only(world, capsys)["about"] == "database"
 
 

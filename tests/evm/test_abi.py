@@ -151,3 +151,13 @@ def test_how_many_words_a_type_has_in_place(kind: str, words: int | None) -> Non
 def test_a_call_with_a_wallet_is_36_bytes() -> None:
     data = encode_call_address(parse_call("balanceOf(address)"), b"\xab" * 20)
     assert data.hex() == "70a08231" + "00" * 12 + "ab" * 20
+
+
+@pytest.mark.parametrize(
+    "inside", ["uint256" + "[1]" * 1000, "(" * 2000, "address" + " " * 100_000, ",".join(["address"] * 10_000)], ids=["arrays", "tuples", "blanks", "many"]
+)
+def test_a_signature_that_would_take_long_or_the_stack_is_refused(inside: str) -> None:
+    for text in (f"f({inside})", f"f({inside})" + " " * 100_000 + "x"):
+        for parse in (parse_call, parse_event):
+            with pytest.raises(SignatureError, match="expected at most 2000 characters"):
+                parse(text)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.errors import BadAnswer
-from actors.evm.aggregate3 import decode_aggregate3, decode_page, encode_aggregate3, encode_page, word
+from actors.evm.aggregate3 import MOST_SUMMED, decode_aggregate3, decode_page, encode_aggregate3, encode_page, word
 from actors.evm.attest import number_of
 
 CALLS = st.lists(st.tuples(st.binary(min_size=20, max_size=20), st.binary(max_size=100) | st.binary(min_size=36, max_size=36)))
@@ -78,15 +78,31 @@ def test_an_answer_reads_as_it_was_made(results: list[tuple[bool, bytes]]) -> No
 SOME_WORDS = st.lists(st.integers(0, 2**256 - 1).map(word), min_size=1, max_size=12)
 
 
-@given(SOME_WORDS, st.integers(0, 3), st.integers(1, 3))
-def test_a_page_of_words_is_summed_wallet_by_wallet(words: list[bytes], first: int, each: int) -> None:
-    words = words[: first + (len(words) - first) // each * each]
-    found = decode_page(answer([(True, one) for one in words]), first, each)
-    if len(words) <= first:
+LARGEST = 2**120 - 1  # of the words that are summed in one go
+
+
+@given(SOME_WORDS, st.lists(st.integers(0, LARGEST) | st.just(LARGEST), max_size=12), st.integers(1, 3))
+def test_a_page_of_words_is_summed_wallet_by_wallet(first: list[bytes], numbers: list[int], each: int) -> None:
+    numbers = numbers[: len(numbers) // each * each]
+    found = decode_page(answer([(True, one) for one in [*first, *map(word, numbers)]]), len(first), each)
+    if not numbers:
         assert found is None
         return
-    numbers = [int.from_bytes(one) for one in words[first:]]
-    assert found == (words[:first], [sum(numbers[at : at + each]) for at in range(0, len(numbers), each)])
+    sums = [sum(numbers[at : at + each]) for at in range(0, len(numbers), each)]
+    assert found == (first, b"".join(total.to_bytes(16, "big") for total in sums))
+
+
+@given(st.lists(st.integers(0, LARGEST), min_size=1, max_size=6), st.integers(LARGEST + 1, 2**256 - 1), st.data())
+def test_a_page_with_a_word_that_a_sum_might_not_hold_is_left_to_who_looks_at_each(numbers: list[int], large: int, draw: st.DataObject) -> None:
+    numbers[draw.draw(st.integers(0, len(numbers) - 1))] = large
+    assert decode_page(answer([(True, word(one)) for one in numbers]), 0, 1) is None
+    assert decode_page(answer([(True, word(one)) for one in numbers]), 0, len(numbers)) is None
+
+
+def test_as_many_sources_as_an_asset_can_have_fit_into_one_sum() -> None:
+    largest = [(True, word(LARGEST))] * MOST_SUMMED
+    assert decode_page(answer(largest), 0, MOST_SUMMED) == ([], (LARGEST * MOST_SUMMED).to_bytes(16, "big"))
+    assert decode_page(answer([*largest, largest[0]]), 0, MOST_SUMMED + 1) is None
 
 
 @given(SOME_WORDS, st.integers(0, 3), st.integers(2, 3))

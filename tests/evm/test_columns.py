@@ -116,7 +116,7 @@ def test_what_is_of_no_shape_alone_is_left_over(page: list[Log]) -> None:
     assert found.others == [log for log in page if log["topics"][0] == "0x" + HIRED.event.topic0.hex()]
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(st.data(), PAGES.filter(bool))
 def test_a_page_with_anything_odd_says_the_same_or_is_declined(data: st.DataObject, page: list[Log]) -> None:
     page = copy.deepcopy(page)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from actors.errors import BadAnswer, NodeBehind, NodeError, Permanent, Throttled, TooLarge, Transient
@@ -80,3 +82,21 @@ def test_a_throttled_answer_says_for_how_long() -> None:
 )
 def test_a_refused_range_is_narrowed_by_the_refusals_own_hint(message: str, blocks: int | None) -> None:
     assert range_hint(message, LOGS) == blocks
+
+
+@pytest.mark.parametrize("digits", ["9" * 5000, "0x" + "f" * 5000 + ", 0x" + "f" * 5001])
+def test_a_limit_of_thousands_of_digits_is_no_limit_that_ends_who_reads_it(digits: str) -> None:
+    error = classify(-32602, f"block range: limited to {digits} blocks", None, None, None, LOGS)
+    assert isinstance(error, TooLarge)
+
+
+def test_what_a_node_says_is_one_line_of_bounded_length() -> None:
+    said = str(classify(-32000, "nobody\nknows\x1b[2J \u202e " + "this " * 1000, None, None, None, CALL))
+    assert said.startswith("eth_call: nobody knows\\x1b[2J \\u202e this this")
+    assert len(said) < 400
+
+
+def test_a_message_of_megabytes_is_looked_at_in_no_time() -> None:
+    began = time.monotonic()
+    classify(-32000, "block limited to 0x" * 1_000_000, None, None, None, LOGS)
+    assert time.monotonic() - began < 1

@@ -206,3 +206,28 @@ async def test_a_refusal_teaches_the_meter_by_status_by_error_and_inside_a_batch
     with pytest.raises(Throttled):
         await endpoint.call("eth_getLogs", [])
     assert meter.refusals == [None, None, 7.0]
+
+
+@pytest.mark.parametrize(
+    "said", ["Mon, 01 Jan 99999999999999999999 00:00:00 GMT", "Mon, 01 Jan 2024 00:00:00 +99999999999999999999", "nan", "-1", "soon", ""]
+)
+async def test_a_retry_after_that_is_no_time_is_no_reason_to_end(said: str) -> None:
+    class Refusing(FakeClient):
+        async def post(self, url: str, body: bytes) -> tuple[int, Mapping[str, str], bytes]:
+            await trio.lowlevel.checkpoint()
+            return 429, {"retry-after": said}, b'{"error": {"code": "429", "message": {"a": []}}}'
+
+    pool = pool_of(Refusing(a=on_chain(1)))
+    with pytest.raises(Throttled) as caught:
+        await pool.endpoints[0].call("eth_call", [])
+    assert caught.value.retry_after_secs in (None, 0.0)
+
+
+async def test_a_header_of_another_hash_than_was_asked_for_is_a_bad_answer() -> None:
+    block = {"number": "0xa", "hash": "0x" + "12" * 32, "parentHash": "0x" + "11" * 32, "timestamp": "0x1"}
+    endpoint = pool_of(FakeClient(a=on_chain(1, lambda method, params: block))).endpoints[0]
+    header = await endpoint.header("0x" + "12" * 32)
+    assert header is not None
+    assert header.number == 10
+    with pytest.raises(BadAnswer, match="another block 10"):
+        await endpoint.header("0x" + "13" * 32)

@@ -142,3 +142,38 @@ def test_what_one_block_held_bounds_the_first_range() -> None:
     assert size.current == LOGS_AT_ONCE // 2000
     size.saw(1, 0)
     assert size.current == LOGS_AT_ONCE // 2000
+
+
+def test_another_bound_holds_from_the_next_range_on_and_forgets_no_refusal() -> None:
+    size = grown(9000)
+    size.at_most(50)
+    assert size.current == 50
+    size.at_most(400)
+    for wanted in (100, 200, 400, 400):
+        size.accepted(size.current)
+        assert size.current == wanted
+    size.refused(400, 10)
+    size.at_most(9000)
+    size.accepted(10)
+    assert size.current == 10  # a provider's own limit
+    size.at_most(4)
+    assert size.current == 4
+
+
+def test_a_bound_that_falls_and_rises_again_leaves_what_a_refusal_has_taught() -> None:
+    size = RangeSize(9000)
+    size.refused(100, 50)
+    size.at_most(40)
+    size.at_most(9000)
+    for _ in range(5):
+        size.accepted(size.current)
+    assert size.current == 50
+
+
+def test_the_same_bound_again_changes_nothing() -> None:
+    size = RangeSize(9000)
+    size.refused(100, 30)
+    for _ in range(HINT_HOLDS + 5):
+        size.at_most(9000)
+        size.accepted(size.current)
+    assert size.current > 30

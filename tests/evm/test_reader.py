@@ -359,3 +359,29 @@ async def test_a_blocks_ancestors_come_in_one_answer_that_is_the_blocks_own(read
     node.disturb = lambda header: header_of(header.number, "fork")
     with pytest.raises(WrongBlock):
         await reader.ancestors(node, tip, [8])
+
+
+async def test_another_rung_is_probed_before_it_is_read_by(ladder: Reader) -> None:
+    node = node_with({ANN: word(5)})
+    await ladder.probe(node)
+    ladder.use("multicall3")
+    assert (await one(ladder, node), ladder.rung(node).name) == (5, "packed")
+    node.probed = False
+    await ladder.probe(node)
+    assert (await one(ladder, node), ladder.rung(node).name, node.rungs) == (5, "multicall3", ("multicall3",))
+
+
+async def test_a_probe_of_other_rungs_than_are_wanted_by_its_end_is_made_again(ladder: Reader) -> None:
+    node = node_with({ANN: word(5)})
+    head = node.header
+
+    async def changes_meanwhile(at: Any) -> Header | None:
+        ladder.use("deployless")
+        return await head(at)
+
+    node.header = changes_meanwhile  # type: ignore[method-assign]
+    before = ladder._ladder
+    await ladder.probe(node)
+    assert before != ladder._ladder
+    await ladder.probe(node)
+    assert (node.probed, node.rungs) == (True, ("deployless",))

@@ -82,3 +82,15 @@ def test_it_is_always_between_one_and_the_most(steps: list[tuple[str, int]], mos
     for what, count in steps:
         getattr(size, what)(count)
         assert 1 <= size.current <= most
+
+
+def test_another_bound_holds_from_the_next_call_on_and_forgets_no_refusal() -> None:
+    size = CallSize(6000)
+    full(size, 3)
+    size.at_most(70)
+    assert full(size, 3) == 70
+    size.at_most(1000)
+    assert [full(size) for _ in range(5)] == [140, 280, 560, 1000, 1000]
+    size.refused(900)
+    size.at_most(6000)
+    assert full(size, 50) == 899

@@ -17,7 +17,7 @@ from tests.world import LOGS, MODES, Mode, World, eventually
 DISK = """
 CREATE TABLE disk (is_full boolean);
 INSERT INTO disk VALUES (true);
-CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
   IF (SELECT is_full FROM disk) THEN
     RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = 'disk_full';

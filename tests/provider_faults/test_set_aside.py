@@ -53,21 +53,32 @@ async def test_failing_wallets_at_the_head_of_the_queue_delay_live_touches_by_no
         failing = 0
         with proxy.fault(Hold(partial(reads, town))) as hold:
             for source, target in zip(good[::2], good[1::2], strict=True):
-                await eventually(lambda: len(hold.held) == 1, "a call of the sweep")
-                failing += any(wallet.hex() in hold.held[0].params[0]["data"] for wallet in bad)
-                before = len(hand)
+                failing += names(await held_call(hold), bad)
                 town.transfer(source, target, 5)
                 town.mine()
-                await eventually(partial(_is_longer, hand, before + 1), "a live touch")
+                await eventually(partial(_has_live, hand, target), "a live touch")
                 hold.let_go()
-                await eventually(lambda: len(hold.held) == 1, "the next call")
-                assert target.hex() in hold.held[0].params[0]["data"]
+                while not names(data := await held_call(hold), [target]):
+                    assert not names(data, bad)  # a closing may have those before it read again, which fail nobody
+                    hold.let_go()
                 hold.let_go()
         assert failing > 1
 
 
-def _is_longer(hand: Hand, size: int) -> bool:
-    return len(hand) >= size
+async def held_call(hold: Hold) -> str:
+    """The data of the one call that is held."""
+    await eventually(lambda: len(hold.held) == 1, "a call")
+    return str(hold.held[0].params[0]["data"])
+
+
+def names(data: str, wallets: list[bytes]) -> bool:
+    """Whether any of the wallets is read by a call."""
+    return any(wallet.hex() in data for wallet in wallets)
+
+
+def _has_live(hand: Hand, wallet: bytes) -> bool:
+    """Ready, or behind a flight that the wallet is in."""
+    return any(touch.wallet == wallet for touch in (*hand._ready[True].values(), *hand._later.values()))
 
 
 TICK = re.compile(r"tick complete.* requested=(\d+) updated=(\d+)")
@@ -75,8 +86,8 @@ TICK = re.compile(r"tick complete.* requested=(\d+) updated=(\d+)")
 
 @pytest.mark.parametrize(
     ("wallets", "batch"),
-    [(60, 20), pytest.param(2000, 100, marks=[pytest.mark.long, pytest.mark.timeout(300)])],
-    ids=["60", "2000"],
+    [(60, 20), pytest.param(400, 100, marks=[pytest.mark.long, pytest.mark.timeout(300)])],
+    ids=["60", "400"],
 )
 async def test_failing_wallets_cost_the_sweep_so_many_ticks_once_and_none_after(
     tmp_path: Path, database_url: str, anvil: Anvil, caplog: pytest.LogCaptureFixture, wallets: int, batch: int

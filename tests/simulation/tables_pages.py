@@ -7,8 +7,8 @@ from datetime import datetime
 
 from actors.config import AssetConfig
 from actors.messages import PageReading, PageResult, Reading, Touch, WriteBatch, WriteResult
+from actors.store.moving import Clock
 from actors.store.pages import Selected
-from actors.store.rows import Clock
 from tests.simulation.tables_contents import Contents
 from tests.simulation.tables_units import branch, by_age
 from tests.simulation.tables_write import write

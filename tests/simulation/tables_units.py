@@ -9,7 +9,7 @@ from typing import Any
 
 from actors.age.ages import Ages, bucket_of
 from actors.budget.month import MonthSpent, month_of
-from actors.budget.spender import AUDIT, SWEEPER
+from actors.budget.spender import PATIENT
 from actors.budget.tally import Key, Spent
 from actors.config import AssetConfig
 from actors.messages import Marks
@@ -225,7 +225,7 @@ def book(c: Contents, chain: str, spent: Mapping[Key, Spent], starts_on: int) ->
         c.spend[chain, now.date(), actor, method] = Spend(calls + more.calls, units + more.units)
     begins, ends = month_of(now, starts_on)
     month = {key: row for key, row in c.spend.items() if key[0] == chain and key[1] >= begins.date()}
-    live = sum(row.units for key, row in month.items() if key[2] not in (SWEEPER, AUDIT))
+    live = sum(row.units for key, row in month.items() if key[2] not in PATIENT)
     since = min((datetime.combine(key[1], datetime.min.time()) for key in month), default=now)
     return MonthSpent(sum(row.units for row in month.values()), live, (now - since).total_seconds(), (ends - now).total_seconds())
 

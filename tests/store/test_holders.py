@@ -53,6 +53,11 @@ def test_select_tracks_its_addresses_in_any_case(users: Store) -> None:
     assert tracked(users, 0xA1, 2, 3, 4, 5) == {wallet(0xA1), wallet(2), wallet(3)}
 
 
+def test_select_is_sent_in_the_connections_own_encoding(store: Store) -> None:
+    store.conn.execute("set client_encoding = 'LATIN1'")
+    assert tracked(store.tracking(f"select '{key(1)}' where 'ñ' = chr(241)"), 1) == {wallet(1)}
+
+
 def test_row_that_is_not_tracked_any_more_is_told_apart(users: Store) -> None:
     users.write(reading(4, 10, 100))
     found = holders.look_up(users.conn, users.asset, [wallet(4), wallet(5)])

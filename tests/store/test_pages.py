@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import psycopg
@@ -15,7 +16,7 @@ import pytest
 from actors.errors import StoreDown
 from actors.messages import Covered, Failed, Marks, Page, PageReading, PageResult, Touch, WriteBatch
 from actors.store import chain, checkpoint, pages
-from actors.store.pages import oldest_page, write_page
+from actors.store.pages import Selected, _are_wallets, oldest_page, write_page
 from actors.store.postgres import Database
 from actors.store.write import write as store_write
 from tests.store.scene import HASH, Store, key, reading, wallet
@@ -64,6 +65,15 @@ def test_the_oldest_rows_are_found_by_the_index_however_many_there_are(store: St
     second = oldest_page(store.conn, store.asset, 100, first.last, first.ties, None)
     assert second is not None
     assert second.wallets.split(",")[0] == key(101)
+
+
+WALLET = "0x" + 40 * "a"
+
+
+@pytest.mark.parametrize("rows", [[WALLET[:-1], "1" + WALLET], [WALLET + "a", WALLET[1:]], [WALLET + "," + WALLET, ""], [WALLET, WALLET[:-1] + ","]])
+def test_wallets_that_are_as_long_as_others_only_together_are_none(rows: list[str]) -> None:
+    assert _are_wallets(Selected(f"{WALLET},{WALLET}", 2, datetime(2020, 1, 1), 1))
+    assert not _are_wallets(Selected(",".join(rows), len(rows), datetime(2020, 1, 1), 1))
 
 
 @contextmanager

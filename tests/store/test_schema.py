@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -91,9 +92,11 @@ def test_second_init_changes_nothing(conn: Conn) -> None:
 
 def test_tables_of_the_seed_are_taken_over_as_they_are(seed: Conn) -> None:
     before = rows(seed)
+    own = {"wallet", "balance", "blocknumber", "updated_at"}
+    lacking = ", ".join(column for column in schema.HOLDER_COLUMNS if column not in own)
     assert schema.init(seed, CONFIG)[-2:] == [
         "table eth_indexer_checkpoints: added confirmed",
-        "table eth_wallet_balances: added read_block",
+        f"table eth_wallet_balances: added {lacking}",
     ]
     assert schema.init(seed, CONFIG) == []
     schema.check(seed, CONFIG)
@@ -188,3 +191,8 @@ def test_database_of_an_earlier_version_gets_what_it_lacks_and_is_refused_till_t
         schema.check(conn, CONFIG)
     assert schema.init(conn, CONFIG) == ["table trueup_spend: created"]
     schema.check(conn, CONFIG)
+
+
+def test_the_schema_is_installed_with_the_package() -> None:
+    inside = Path(schema.__file__).parents[1] / "schema.sql"
+    assert inside.read_text() == (Path(__file__).parents[2] / "schema.sql").read_text()

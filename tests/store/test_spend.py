@@ -42,6 +42,12 @@ def test_it_says_what_all_have_spent_and_how_much_of_it_was_live(side: Side) -> 
     assert book(side, SWEEP) == MonthSpent(78, 52, 3 * DAY, JANUARY - 3 * DAY)
 
 
+def test_a_backfill_and_an_audit_say_nothing_of_what_live_events_will_take(side: Side) -> None:
+    book(side, LIVE | {("backfill", "eth_getLogs"): Spent(9, 675), ("audit", "eth_call"): Spent(1, 26)})
+    found = book(side, {})
+    assert (found.units, found.live_units) == (753, 52)
+
+
 def test_chains_have_budgets_of_their_own(side: Side) -> None:
     book(side, LIVE)
     assert book(side, SWEEP, chain="base").units == 26

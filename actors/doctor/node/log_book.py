@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from actors.errors import BadAnswer
+
 MOST_ADDRESSES = 900  # in one question: geth takes 1,000
 
 
@@ -33,11 +35,14 @@ class LogBook:
         self._by_block: dict[int, Counter[str]] = {}
 
     def add(self, first: int, logs: Iterable[Mapping[str, Any]]) -> None:
-        """The logs of the blocks from `first` to the lowest one that was known."""
-        self.first = first
-        for log in logs:
-            self._by_block.setdefault(int(log["blockNumber"], 16), Counter())[str(log["address"]).lower()] += 1
-            self.total += 1
+        """The logs of the blocks from `first` to the lowest one that was known. Raises BadAnswer where one of them is none."""
+        try:
+            found = [(int(log["blockNumber"], 16), log["address"].lower()) for log in logs]
+        except (LookupError, TypeError, ValueError, AttributeError):
+            raise BadAnswer("eth_getLogs: not a list of logs") from None
+        self.first, self.total = first, self.total + len(found)
+        for block, address in found:
+            self._by_block.setdefault(block, Counter())[address] += 1
 
     def question(self, count: int, more_than: int) -> Question | None:
         """One that is answered with `count` logs; else with fewer, but more than `more_than`; None where there is neither.

@@ -73,12 +73,12 @@ async def _book(probe: Probe, most_blocks: int) -> tuple[LogBook, int, str]:
         first = max(lowest, book.first - size)
         try:
             found = await _logs(probe, first, book.first - 1)
+            book.add(first, found)
         except NodeError as error:
             if size == 1:
                 return book, largest, str(error)
             size //= 2
             continue
-        book.add(first, found)
         largest = max(largest, len(found))
         size = max(1, min(2 * size, size * PART_LOGS // max(1, len(found))))
     return book, largest, ""

@@ -65,7 +65,8 @@ async def serves(probe: Probe) -> None:
 
 
 async def _client(probe: Probe) -> None:
-    probe.found.client = str(await probe.endpoint.call("web3_clientVersion", []))[:100]
+    said = await probe.endpoint.call("web3_clientVersion", [])
+    probe.found.client = said[:100] if isinstance(said, str) else None
 
 
 async def _syncing(probe: Probe) -> None:

@@ -18,7 +18,7 @@ from actors.errors import NodeError
 from actors.evm import jsonrpc
 from actors.evm.endpoint import public_name
 from actors.evm.logs import filter_for
-from actors.evm.ws import Session, open_session
+from actors.evm.ws import Connect, Session, connect, open_session
 
 BLOCKS = 2.5  # block times that are waited for a head: the next block may have been late
 WAIT_SECS = (3.0, 30.0)  # at least, at most
@@ -26,7 +26,7 @@ LOGS_SECS = 2.0  # logs come around their head
 Note = dict[str, Any]
 
 
-async def push(url: str, probe: Probe | None, assets: Sequence[AssetConfig], wait: bool) -> Pushed:
+async def push(url: str, probe: Probe | None, assets: Sequence[AssetConfig], wait: bool, connect: Connect = connect) -> Pushed:
     """Connect and subscribe; `wait`: for a head too. `probe` is an endpoint over HTTP of the same chain, for comparison."""
     found = Pushed(public_name(url))
 
@@ -35,7 +35,7 @@ async def push(url: str, probe: Probe | None, assets: Sequence[AssetConfig], wai
             found.calls += 1
 
     try:
-        async with open_session(url, on_traffic=count) as session:
+        async with open_session(url, connect, count) as session:
             found.chain_id = jsonrpc.chain_id_of(await session.request("eth_chainId", []))
             heads = await session.subscribe("newHeads", None)
             logs = {await session.subscribe("logs", filter_for(asset.triggers)) for asset in assets if asset.triggers}
@@ -56,13 +56,13 @@ def patience_secs(block_secs: float | None) -> float:
 async def _wait(session: Session, found: Pushed, heads: str, logs: set[str], probe: Probe | None, assets: Sequence[AssetConfig]) -> None:
     before = await _head(probe)
     began, block = trio.current_time(), None
-    pushed = Counter[Any]()
+    pushed = Counter[str]()
     deadline = began + patience_secs(probe.found.block_secs if probe else None)
     with trio.move_on_at(deadline) as waiting:
         while True:
             subscription, note = await session.next_note()
-            if subscription in logs:
-                pushed[note.get("blockHash")] += 1
+            if subscription in logs and isinstance(note.get("blockHash"), str):
+                pushed[note["blockHash"]] += 1
             if subscription == heads and block is None:
                 block = note.get("hash")
                 found.first_head_secs = round(trio.current_time() - began, 3)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.doctor.node.log_book import LogBook
+from actors.errors import BadAnswer
 
 LAST = 1000
 # Of each block from the newest down, the contracts of its logs.
@@ -60,3 +62,11 @@ def test_where_many_contracts_emit_little_any_number_can_be_asked_for(blocks: in
         question = book.question(count, 0)
         assert question is not None
         assert question.count == count
+
+
+@pytest.mark.parametrize("bad", [{}, {"blockNumber": "0x1"}, {"blockNumber": 1, "address": "0x"}, {"blockNumber": "0x1", "address": []}, {"blockNumber": "", "address": "0x"}])
+def test_what_is_no_log_is_a_bad_answer_and_leaves_the_book_as_it_was(bad: dict[str, object]) -> None:
+    book = filled([[1, 2]], 1)
+    with pytest.raises(BadAnswer):
+        book.add(LAST - 5, [log(LAST - 4, 3), bad])
+    assert (book.first, book.total) == (LAST, 2)

@@ -1,8 +1,8 @@
 """One closing of one asset: asks a range of blocks for its logs, registers what they touched as one errand, and sees it through.
 
-A closing by timer is a *whole* one: it asks for everything above `confirmed`, of the next healthy endpoint in turn, so that each block is
-asked for twice. A closing by a pushed head asks for what is new, by the block's hash where that is one block. The checkpoint's step
-is in the errand: the writer takes it in the transaction that ends it, or drops the closing where somebody else moved first.
+A closing by timer is a *whole* one: it asks for everything above `confirmed`, of another endpoint than the first time (`askings.py`), so
+that each block is asked for twice. A closing by a pushed head asks for what is new, by the block's hash where that is one block. The
+checkpoint's step is in the errand: the writer takes it in the transaction that ends it, or drops the closing where somebody else moved first.
 
 While heads are pushed, a second asking goes in small parts, so that a head never waits for more than one of them.
 """
@@ -10,12 +10,13 @@ While heads are pushed, a second asking goes in small parts, so that a head neve
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import trio
 
+from actors.askings import Asking
 from actors.config import AssetConfig
 from actors.errand import Errand
 from actors.errors import NodeBehind, NodeError, Transient
@@ -32,7 +33,7 @@ from actors.reorg import Reorgs
 from actors.second_asking import SecondAsking, withheld
 from actors.store import checkpoint, holders
 from actors.store.chain import Block
-from actors.store.holders import RowState
+from actors.target import check_has, header_of
 from actors.touched import items_of
 
 FEW_BEHIND = 4  # blocks: while heads are pushed, who is no further behind them confirms what it has
@@ -55,7 +56,7 @@ class Closer:
     def __init__(self, ports: ChainPorts, asset: AssetConfig, reorgs: Reorgs, watch: PushWatch) -> None:
         self._ports, self._asset, self._reorgs, self._watch = ports, asset, reorgs, watch
         self._gatherer = Gatherer(ports, asset)
-        self._answered_by: Endpoint | None = None
+        self._askings = ports.askings[asset.name]
         self._lineage = Lineage()
         self._early: tuple[Header, Span] | None = None
         self._lies = False
@@ -92,13 +93,14 @@ class Closer:
             closed = await self._close(endpoint, self.marks, blocks, branch, whole)
         except NodeError as error:
             if whole and not isinstance(error, NodeBehind):
-                ports.turns[self._asset.name] = endpoint.index  # not all faults have it left
+                self._askings.failed(endpoint, ports.pool.others(endpoint))
             error.endpoint = endpoint  # type: ignore[attr-defined]  # the catcher holds it against who was asked
             raise
         ports.pool.ok(endpoint)
         if whole and not closed.parted:
-            # Until now the heads in between stayed with who was asked for them, or it would confirm its own answers.
-            ports.turns[self._asset.name] = endpoint.index
+            # Until now the heads in between stayed with who was asked for them, and the parts with who confirms those.
+            self._askings.turn = endpoint.index
+            self._askings.refused.clear()
             self._second.ended()
         return closed
 
@@ -110,14 +112,17 @@ class Closer:
             pass  # it is asked again in its turn, and judged by that
 
     async def _asked_now(self, whole: bool) -> Endpoint:
-        """Each whole closing asks the next endpoint in turn, and those by heads stay with it until then: so two are asked for each block."""
-        turns, name = self._ports.turns, self._asset.name
-        if not whole:
-            return await self._ports.pool.stay(turns.get(name, 0))
-        return await self._ports.pool.turn(turns.get(name, -1))
+        """Each whole closing asks another endpoint than was asked first, and those by heads stay with one until then."""
+        askings, pool = self._askings, self._ports.pool
+        if whole:
+            return await pool.turn(askings.turn, *askings.unwanted(self.marks))
+        endpoint = await pool.stay(max(0, askings.turn))
+        askings.turn = endpoint.index
+        return endpoint
 
     async def _close(self, endpoint: Endpoint, marks: Marks, blocks: Sequence[Block], branch: int, whole: bool) -> Closed:
-        target = await self._target(endpoint, whole)
+        pushed = None if whole else self._ports.view.head
+        target = pushed or await header_of(endpoint, "latest")
         behind = marks.last_block - target.number
         if behind > (FEW_BEHIND if whole and self._pushed else 0):
             # A head below the checkpoint proves nothing: that node is behind.
@@ -130,77 +135,63 @@ class Closer:
         if await self._reorgs.look([one for one in blocks if vouched.get(one[0]) != one[1]], branch, endpoint, target):
             self._lineage.broken()
             return Closed(more=True)
-        first = marks.first_unconfirmed if whole else marks.last_block + 1
-        if first > target.number:
+        asking = self._asking(endpoint, marks, branch, whole)
+        if asking.first > target.number:
             self._is_closed(target)
             return Closed(more=False)
-        if not whole and first < target.number:
-            await self._check_has(endpoint, target)
-        return await self._ask(endpoint, first, target, marks, branch, whole)
+        if not whole and asking.first < target.number:
+            await check_has(endpoint, target)
+        return await self._ask(asking, target)
 
-    async def _ask(self, endpoint: Endpoint, first: int, target: Header, marks: Marks, branch: int, whole: bool) -> Closed:
-        """Ask for the logs from `first` on, and see through what comes of them."""
-        span = await self.gather(endpoint, first, target, self._part(marks, first, whole))
-        more, parted = span.last < target.number, span.last < marks.last_block
+    def _asking(self, endpoint: Endpoint, marks: Marks, branch: int, whole: bool) -> Asking:
+        if not whole:
+            return Asking(endpoint, marks, branch, marks.last_block + 1, None)
+        if self._ports.pool.is_alone(endpoint):
+            return Asking(endpoint, marks, branch, marks.first_unconfirmed, marks.last_block)
+        return self._askings.second(endpoint, marks, branch, trio.current_time())
+
+    async def _ask(self, asking: Asking, target: Header) -> Closed:
+        """Ask for the logs, and see through what comes of them."""
+        endpoint, last_block = asking.endpoint, asking.marks.last_block
+        span = await self.gather(endpoint, asking.first, target, self._part(asking))
+        more, parted = span.last < target.number, span.last < last_block
         if more:
-            target = await self._end_of(endpoint, span)
+            target = await header_of(endpoint, span.last)
         if span.events:
             self._ports.asset_views[self._asset.name].last_event_at = datetime.now(UTC)
             await self._ports.learn_when(endpoint, span.first)
-        with self._ports.reading_ahead(self._asset.name, target, branch, () if whole or not self._reads_most else span.events):
-            errand = await self._register(endpoint, span, marks, target, branch, whole)
+        foreseen = () if asking.whole or not self._reads_most else span.events
+        with self._ports.reading_ahead(self._asset.name, target, asking.branch, foreseen):
+            errand = await self._register(asking, span, target)
             if errand is None:
                 return Closed(more=True)
             await self.see_through(errand)
-        if not errand.dropped:
-            self._note(target, span, errand)
-        return Closed(more or errand.dropped, parted)
+        if errand.dropped:
+            return Closed(True, parted)
+        self._note(asking, target, span, errand)
+        return Closed(more or self._askings.leaves_to(asking, target, self._ports.pool.others(endpoint)), parted)
 
-    def _part(self, marks: Marks, first: int, whole: bool) -> Part:
+    def _part(self, asking: Asking) -> Part:
         """How much is asked for before a head that may have come is seen to."""
-        return self._second.part(marks.last_block - first) if self._pushed and whole and first <= marks.last_block else Part()
+        backlog = asking.marks.last_block - asking.first
+        return self._second.part(backlog) if self._pushed and asking.whole and backlog >= 0 else Part()
 
     @property
     def _pushed(self) -> bool:
         return self._ports.config.follow == "heads" and self._ports.view.connected
 
-    async def _end_of(self, endpoint: Endpoint, span: Span) -> Header:
-        """The last block of a part of a range."""
-        end = await endpoint.header(span.last)
-        if end is None:
-            raise NodeBehind(f"has no block {span.last}")
-        return end
-
     def _is_closed(self, target: Header) -> None:
         self._ports.view.closed = target
         self._ports.asset_views[self._asset.name].checkpoint_time = target.timestamp
 
-    def _note(self, target: Header, span: Span, errand: Errand) -> None:
+    def _note(self, asking: Asking, target: Header, span: Span, errand: Errand) -> None:
+        self._askings.ended(asking, span.last)
         if errand.move is not None:
             self.marks = errand.move.target
         if self.marks is None or self.marks.last_block == target.number:  # a part of a second asking ends below what is closed
             self._is_closed(target)
         self._ports.metrics.closings.labels(self._asset.name).inc()
         self._lies = self._watch.closed(self._asset.name, span.ids)
-
-    async def _target(self, endpoint: Endpoint, whole: bool) -> Header:
-        """The block to close up to: the pushed head, or the head of the endpoint that is asked."""
-        ports = self._ports
-        if not whole and ports.view.head is not None:
-            return ports.view.head
-        head = await endpoint.header("latest")
-        if head is None:
-            raise NodeBehind("has no head")
-        return head
-
-    async def _check_has(self, endpoint: Endpoint, target: Header) -> None:
-        """Some nodes answer `[]` for blocks that they do not have: one is asked only if it has the target.
-
-        Asked afterwards, a node that has caught up in between would vouch for an answer that it gave too early.
-        """
-        there = await endpoint.header(target.number)
-        if there is None or there.hash != target.hash:
-            raise NodeBehind(f"has no block {target.number} of that hash")
 
     async def gather(self, endpoint: Endpoint, first: int, target: Header, part: Part | None = None) -> Span:
         """The logs of a range, up to as many wallets as one closing holds; of one block by its hash."""
@@ -211,36 +202,34 @@ class Closer:
         ranges = Ranges[Span](first, target.number, self._gatherer.size)
         return await self._gatherer.span(endpoint, ranges, target, self._watch.since, part)
 
-    async def _register(self, endpoint: Endpoint, span: Span, marks: Marks, target: Header, branch: int, whole: bool) -> Errand | None:
+    async def _register(self, asking: Asking, span: Span, target: Header) -> Errand | None:
         """The closing's errand; None where a reorg came in between, whose other branch may not have these logs."""
         rows = await self._ports.store.patiently(holders.look_up, self._asset, list(span.events))
-        if self._ports.view.branch != branch:
+        if self._ports.view.branch != asking.branch:
             return None
-        self._judge(span, rows, marks, endpoint, whole)
-        items = items_of(self._asset.name, span.events, rows, branch)
-        step = marks.closed_up_to(target.number, whole)
+        marks, step = asking.marks, asking.step(target)
+        if asking.whole and marks.confirmed is not None:
+            self._judge(asking, withheld(span.events, rows, marks))
+        items = items_of(self._asset.name, span.events, rows, asking.branch)
         self._ports.asset_views[self._asset.name].events += sum(block > marks.last_block for block in span.events.values())
         end = target.hash if step.last_block == target.number else None  # a part of a second asking ends below the checkpoint
-        move = Move(0, self._ports.config.name, self._asset.checkpoint, branch, marks, step, end)
+        move = Move(0, self._ports.config.name, self._asset.checkpoint, asking.branch, marks, step, end)
         self._ports.metrics.touches.labels(self._asset.name, "live").inc(len(items))
         errand = self._ports.book.register("closing", self._ports.config.name, self._asset.name, items, move)
         errand.events = Counter(item.need for item in items if isinstance(item, Touch))
-        if not whole and span.events:
+        if not asking.whole and span.events:
             self._reads_most = 2 * errand.events.total() >= len(span.events)
         return errand
 
-    def _judge(self, span: Span, rows: Mapping[bytes, RowState], marks: Marks, endpoint: Endpoint, whole: bool) -> None:
-        """Logs of the second asking whose rows know nothing of them were withheld the first time."""
-        first_by = self._answered_by
-        if span.last >= marks.last_block:  # by a part of a second asking nobody was asked first
-            self._answered_by = endpoint
-        if not whole or marks.confirmed is None:
+    def _judge(self, asking: Asking, blocks: Sequence[int]) -> None:
+        """Logs of the second asking whose rows know nothing of them, one of these blocks a wallet, were withheld the first time."""
+        if not blocks:
             return
-        if wallets := withheld(span.events, rows, marks):
-            self._ports.metrics.logs_withheld.labels(self._ports.config.name).inc(wallets)
-            log.warning("logs were withheld the first time", asset=self._asset.name, wallets=wallets)
-            if first_by is not None and first_by is not endpoint:
-                self._ports.pool.failed(first_by, Transient("withheld logs"))
+        self._ports.metrics.logs_withheld.labels(self._ports.config.name).inc(len(blocks))
+        log.warning("logs were withheld the first time", asset=self._asset.name, wallets=len(blocks))
+        for endpoint in self._ports.pool.endpoints:
+            if endpoint is not asking.endpoint and endpoint.index in map(self._askings.by, blocks):
+                self._ports.pool.failed(endpoint, Transient("withheld logs"))
 
     async def see_through(self, errand: Errand) -> None:
         """Send what is unfinished of a closing, and wait until it has ended."""

@@ -163,10 +163,10 @@ class Marks:
         """Where a whole closing begins: a checkpoint that another program wrote is asked for itself, too."""
         return self.last_block if self.confirmed is None else self.confirmed + 1
 
-    def closed_up_to(self, block: int, whole: bool) -> Marks:
-        """The marks after a closing up to that block."""
+    def closed_up_to(self, block: int, confirms: int | None) -> Marks:
+        """The marks after a closing up to that block; what was closed before it confirms up to `confirms`, or none of it."""
         last = max(self.last_block, block)
-        return Marks(last, min(self.last_block, block) if whole else self.confirmed)
+        return Marks(last, self.confirmed if confirms is None else min(self.last_block, block, confirms))
 
 
 @dataclass(frozen=True, slots=True)

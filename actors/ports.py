@@ -6,6 +6,7 @@ Everything here outlives the actors. `patiently` is the one way to wait for Post
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ import trio
 
 from actors import claim
 from actors.ahead import Aheads
+from actors.askings import Askings
 from actors.budget.gate import Budget
 from actors.config import AssetConfig, ChainConfig, SweeperConfig
 from actors.errand import Errand, ErrandBook
@@ -106,7 +108,7 @@ class ChainPorts:
     hand_bell: Bell = field(default_factory=Bell)
     aheads: Aheads = field(default_factory=Aheads)
     draining: bool = False
-    turns: dict[str, int] = field(default_factory=dict)  # by asset: the index of the endpoint that was asked last
+    askings: defaultdict[str, Askings] = field(default_factory=lambda: defaultdict(Askings))  # by asset
     old_header_due: float = float("-inf")  # when one may be asked for again that no node had
     times: BlockTimes = field(default_factory=BlockTimes)
     timers: Timers = field(default_factory=Timers)

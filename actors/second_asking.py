@@ -32,10 +32,14 @@ class SecondAsking:
         self._backlog, self._times = None, 1
 
 
-def withheld(events: Mapping[bytes, int], rows: Mapping[bytes, RowState], marks: Marks) -> int:
-    """Of how many wallets the rows do not know an event of a block that was closed."""
-    return sum(
-        block <= marks.last_block and row.tracked and not row.aside and (row.blocknumber or -1) < block
+def withheld(events: Mapping[bytes, int], rows: Mapping[bytes, RowState], marks: Marks) -> list[int]:
+    """For each wallet whose row does not know an event of a block that was closed: that block."""
+    return [
+        block
         for wallet, block in events.items()
         if (row := rows.get(wallet)) is not None
-    )
+        and block <= marks.last_block
+        and row.tracked
+        and not row.aside
+        and (row.blocknumber or -1) < block
+    ]

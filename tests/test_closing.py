@@ -11,6 +11,7 @@ import pytest
 import trio
 import trio.testing
 
+from actors.askings import Askings
 from actors.closing import Closer
 from actors.errors import NodeError, Permanent, Transient
 from actors.evm.block import Header
@@ -34,7 +35,7 @@ class FakeEndpoint:
 
 
 async def asked_for(first: int) -> list[dict[str, Any]]:
-    ports: Any = SimpleNamespace(config=SimpleNamespace(max_log_blocks=400, name="c"))
+    ports: Any = SimpleNamespace(config=SimpleNamespace(max_log_blocks=400, name="c"), askings={"A": Askings()})
     asset: Any = SimpleNamespace(name="A", triggers=[])
     endpoint: Any = FakeEndpoint()
     span = await Closer(ports, asset, None, PushWatch()).gather(endpoint, first, TARGET)  # type: ignore[arg-type]  # no reorgs in here
@@ -51,12 +52,16 @@ async def test_several_blocks_are_asked_for_by_their_numbers() -> None:
 
 
 def test_marks_step_with_what_was_closed() -> None:
-    steps: dict[bool, list[tuple[int, int | None]]] = defaultdict(list)
-    for whole in (True, False):
+    steps: dict[int | None, list[tuple[int, int | None]]] = defaultdict(list)
+    for confirms in (10, 7, None):
         for block in (5, 10, 15):
-            after = Marks(10, 3).closed_up_to(block, whole)
-            steps[whole].append((after.last_block, after.confirmed))
-    assert steps == {True: [(10, 5), (10, 10), (15, 10)], False: [(10, 3), (10, 3), (15, 3)]}
+            after = Marks(10, 3).closed_up_to(block, confirms)
+            steps[confirms].append((after.last_block, after.confirmed))
+    assert steps == {
+        10: [(10, 5), (10, 10), (15, 10)],
+        7: [(10, 5), (10, 7), (15, 7)],
+        None: [(10, 3), (10, 3), (15, 3)],
+    }
     assert (Marks(10, 3).first_unconfirmed, Marks(10, None).first_unconfirmed) == (4, 10)
 
 

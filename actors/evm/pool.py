@@ -84,10 +84,20 @@ class Pool:
         """Those that were left for a while, preferred first."""
         return [e for e in self.endpoints if e.chain_ok is not False and e.down_until > self._now()]
 
-    async def turn(self, after: int) -> Endpoint:
-        """The next healthy endpoint in rotation after the one of that index; waits until there is one."""
+    async def turn(self, after: int, *but: Container[int]) -> Endpoint:
+        """The next healthy endpoint in rotation after the one of that index; waits until there is one. `but`: none of these indexes, or else
+        none of those, if that leaves any.
+        """
         first = await self.pick()
-        return next((endpoint for endpoint in self._up() if endpoint.index > after), first)
+        for without in (*but, ()):
+            up = [endpoint for endpoint in self._up() if endpoint.index not in without]
+            if up:
+                return next((endpoint for endpoint in up if endpoint.index > after), up[0])
+        return first
+
+    def is_alone(self, endpoint: Endpoint) -> bool:
+        """Whether there is no other one, not even one that is left for a while."""
+        return all(other is endpoint or other.chain_ok is False for other in self.endpoints)
 
     async def stay(self, index: int) -> Endpoint:
         """The endpoint of that index while it is healthy, else the first that is."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -10,9 +11,24 @@ from actors import second_asking
 from actors.closing import Closed, Closer
 from actors.sandbox.town import Town
 from tests.proxy import Answer, Ask, Call, Fault, Proxy
-from tests.proxy_faults import Lag
-from tests.proxy_world import HEADS, Behind, busily, following, still_true
-from tests.world import eventually
+from tests.proxy_faults import Lag, Withholds, refusal
+from tests.proxy_world import HEADS, MODES, Behind, busily, busy, following, still_true
+from tests.world import Mode, eventually
+
+
+@dataclass(eq=False)
+class ComesAndGoes(Fault):
+    """A call of a method fails, ten do not, and so on."""
+
+    asked: int = 0
+
+    async def on_call(self, call: Call, ask: Ask) -> Answer:
+        self.asked += 1
+        if self.asked % 11 != 1:
+            return await ask(call)
+        self.strike()
+        return refusal(-32000, "internal error")
+
 
 ONE_BLOCK_A_QUESTION = {"chain": HEADS["chain"] + "\nmax_log_blocks = 1"}
 
@@ -79,3 +95,16 @@ async def test_a_second_endpoint_that_is_always_a_block_behind_confirms_what_it_
             confirmed = (world.marks() or begun)[1]
             assert set(range(begun[0] + 1, confirmed + 1)) <= other.blocks
         assert world.marks() is not None
+
+
+@MODES
+async def test_who_withholds_logs_does_not_confirm_itself_while_the_other_endpoint_comes_and_goes(
+    behind: Behind, town: Town, first: Proxy, second: Proxy, mode: Mode
+) -> None:
+    world = behind(first, second, **mode)
+    async with following(world):
+        with first.fault(Withholds(pushes=True)), second.fault(ComesAndGoes(methods=("eth_getLogs",))) as other:
+            for _ in range(6):
+                busy(town)
+                await still_true(world)
+            assert other.struck

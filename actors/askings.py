@@ -1,0 +1,114 @@
+"""Who was asked first for a block's logs, and who confirms them: only another endpoint, though that one may be gone for a moment. In turns
+that merely skip who is away, an endpoint that withholds logs would confirm itself. No Trio.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from actors.evm.block import Header
+from actors.evm.endpoint import Endpoint
+from actors.messages import Marks
+
+LONGEST_WAIT_SECS = 30.0  # for another endpoint than the one that was asked first; a failing one is tried again within this
+MOST_RUNS = 100
+
+
+@dataclass(frozen=True)
+class Asking:
+    """One closing's: from block `first` on, from those marks and on that branch. `confirms`: up to where it is a second asking; None where it
+    only asks for new blocks.
+    """
+
+    endpoint: Endpoint
+    marks: Marks
+    branch: int
+    first: int
+    confirms: int | None
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is by timer."""
+        return self.confirms is not None
+
+    def step(self, target: Header) -> Marks:
+        """The marks once it has ended at that block."""
+        return self.marks.closed_up_to(target.number, self.confirms)
+
+
+@dataclass(frozen=True)
+class Run:
+    """Blocks `first` to `last` were asked of the endpoint of that index first."""
+
+    first: int
+    last: int
+    index: int
+
+
+class Askings:
+    """One asset's. `turn`: who was asked last, by the index of its endpoint; `refused`: whole closings failed there since the last one that
+    did not. Of what is not known, since it was before this start, two endpoints are asked anew.
+    """
+
+    def __init__(self) -> None:
+        self.turn = -1
+        self.refused: set[int] = set()
+        self._runs: list[Run] = []
+        self._waits_since: float | None = None
+
+    def by(self, block: int) -> int | None:
+        """Who was asked first for a block."""
+        return next((run.index for run in self._runs if run.first <= block <= run.last), None)
+
+    def unwanted(self, marks: Marks | None) -> tuple[set[int], set[int]]:
+        """Whom a whole closing does not ask if somebody else is there; and whom it does not ask if anybody else is."""
+        first_by = None if marks is None else self.by(marks.first_unconfirmed)
+        return self.refused | ({first_by} if first_by is not None else set()), self.refused
+
+    def second(self, endpoint: Endpoint, marks: Marks, branch: int, now: float) -> Asking:
+        """A whole closing's by that endpoint: of what is unconfirmed and new, or of what is new alone while another one is waited for."""
+        first = marks.first_unconfirmed
+        confirms = self._confirms(endpoint.index, first, marks.last_block)
+        if first > marks.last_block or marks.confirmed is None:
+            confirms = marks.last_block
+        elif confirms >= first:
+            self._waits_since = None
+        elif self.by(first) is not None:
+            self._waits_since = now if self._waits_since is None else self._waits_since
+            if now - self._waits_since < LONGEST_WAIT_SECS:
+                return Asking(endpoint, marks, branch, marks.last_block + 1, confirms)
+            self._waits_since, confirms = None, marks.last_block
+        return Asking(endpoint, marks, branch, first, confirms)
+
+    def leaves_to(self, asking: Asking, target: Header, others: Iterable[Endpoint]) -> bool:
+        """Whether one of these endpoints confirms at once what a whole closing could not."""
+        step = asking.step(target)
+        if not asking.whole or step.confirmed is None or step.confirmed >= asking.marks.last_block:
+            return False
+        unwanted, _ = self.unwanted(step)
+        return any(other.index not in unwanted for other in others)
+
+    def _confirms(self, index: int, first: int, last: int) -> int:
+        end = first - 1
+        for run in self._runs:
+            if run.first <= end + 1 <= run.last and run.index != index:
+                end = min(run.last, last)
+        return end
+
+    def ended(self, asking: Asking, last: int) -> None:
+        """A closing has ended, with what was answered up to that block."""
+        index, marks = asking.endpoint.index, asking.marks
+        begin = asking.first if self.by(asking.first) is None else marks.last_block + 1
+        kept = [Run(run.first, min(run.last, begin - 1), run.index) for run in self._runs if run.first < begin]
+        if kept and (kept[-1].index, kept[-1].last) == (index, begin - 1):
+            begin = kept.pop().first
+        if begin <= last:
+            kept.append(Run(begin, last, index))
+        self._runs = [run for run in kept if run.last >= marks.first_unconfirmed][-MOST_RUNS:]
+
+    def failed(self, endpoint: Endpoint, others: Iterable[Endpoint]) -> None:
+        """A whole closing failed there: it is the turn of the others that are healthy, since not every fault has an endpoint left."""
+        self.refused.add(endpoint.index)
+        if all(other.index in self.refused for other in others):
+            self.refused.clear()

@@ -1,0 +1,158 @@
+"""Who is asked for a block's logs first, and who confirms them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors.askings import LONGEST_WAIT_SECS, MOST_RUNS, Asking, Askings
+from actors.evm.block import Header
+from actors.messages import Marks
+
+ENDPOINTS: list[Any] = [SimpleNamespace(index=index) for index in range(3)]
+ONE, OTHER, THIRD = ENDPOINTS
+
+
+def head(number: int) -> Header:
+    return Header(number, bytes(32), bytes(32), 0, bytes(32))
+
+
+@dataclass
+class Closings:
+    """One asset's, as closing.py makes them; which endpoints' answers its rows rest on, by block."""
+
+    marks: Marks = field(default_factory=lambda: Marks(10, 10))
+    now: float = 0.0
+    askings: Askings = field(default_factory=Askings)
+    by: defaultdict[int, set[int]] = field(default_factory=lambda: defaultdict(set))
+
+    def whole(self, endpoint: Any, up_to: int) -> Asking:
+        """By timer."""
+        return self._close(self.askings.second(endpoint, self.marks, 0, self.now), up_to)
+
+    def heads(self, endpoint: Any, up_to: int) -> Asking:
+        """By a pushed head."""
+        return self._close(Asking(endpoint, self.marks, 0, self.marks.last_block + 1, None), up_to)
+
+    def _close(self, asking: Asking, up_to: int) -> Asking:
+        if asking.first <= up_to:
+            for block in range(asking.first, up_to + 1):
+                self.by[block].add(asking.endpoint.index)
+            self.askings.ended(asking, up_to)
+            self.marks = asking.step(head(up_to))
+        return asking
+
+    def reorg(self, fork: int) -> None:
+        """The blocks above it are others."""
+        for block in [block for block in self.by if block > fork]:
+            del self.by[block]
+        self.marks = Marks(min(self.marks.last_block, fork), min(self.marks.confirmed or 0, fork))
+
+
+def test_another_endpoint_confirms_what_one_was_asked_for_first() -> None:
+    closings = Closings()
+    closings.whole(ONE, 15)
+    assert closings.marks == Marks(15, 10)
+    assert closings.askings.unwanted(closings.marks) == ({ONE.index}, set())
+    closings.whole(OTHER, 20)
+    assert closings.marks == Marks(20, 15)
+
+
+def test_while_the_other_one_is_away_only_new_blocks_are_asked_for() -> None:
+    closings = Closings()
+    closings.heads(ONE, 15)
+    assert closings.whole(ONE, 20).first == 16
+    assert closings.marks == Marks(20, 10)
+    assert closings.whole(OTHER, 20).first == 11
+    assert closings.marks == Marks(20, 20)
+
+
+def test_who_stays_alone_for_long_is_asked_again_itself() -> None:
+    closings = Closings()
+    closings.heads(ONE, 15)
+    closings.whole(ONE, 15)
+    closings.now += LONGEST_WAIT_SECS
+    assert closings.whole(ONE, 20).first == 11
+    assert closings.marks == Marks(20, 15)
+    assert closings.whole(ONE, 25).first == 21  # and the wait begins anew
+
+
+def test_heads_that_two_endpoints_answered_are_confirmed_by_each_others() -> None:
+    closings = Closings()
+    closings.heads(ONE, 15)
+    closings.heads(OTHER, 18)
+    asking = closings.whole(OTHER, 18)
+    assert closings.marks == Marks(18, 15)
+    assert closings.askings.leaves_to(asking, head(18), [ONE])
+    closings.whole(ONE, 18)
+    assert closings.marks == Marks(18, 18)
+
+
+def test_who_was_asked_before_a_start_is_not_known_and_two_are_asked_anew() -> None:
+    closings = Closings(marks=Marks(20, 10))
+    asking = closings.whole(ONE, 20)
+    assert (asking.first, closings.marks) == (11, Marks(20, 10))
+    assert closings.askings.leaves_to(asking, head(20), [OTHER])
+    assert not closings.askings.leaves_to(asking, head(20), [])
+    closings.whole(OTHER, 20)
+    assert closings.marks == Marks(20, 20)
+
+
+def test_the_row_of_another_program_is_taken_over_by_one_asking() -> None:
+    closings = Closings(marks=Marks(10, None))
+    assert closings.whole(ONE, 15).first == 10
+    assert closings.marks == Marks(15, 10)
+
+
+def test_an_endpoint_at_which_closings_fail_is_passed_over_until_one_succeeds_or_all_have_failed() -> None:
+    closings = Closings()
+    closings.heads(ONE, 15)
+    closings.askings.failed(OTHER, [ONE, THIRD])
+    assert closings.askings.unwanted(closings.marks) == ({ONE.index, OTHER.index}, {OTHER.index})
+    closings.askings.failed(THIRD, [ONE, OTHER])
+    closings.askings.failed(ONE, [OTHER, THIRD])
+    assert closings.askings.unwanted(closings.marks) == ({ONE.index}, set())
+
+
+def test_who_alone_is_healthy_is_not_passed_over_for_a_failure() -> None:
+    askings = Askings()
+    askings.failed(OTHER, [])
+    assert askings.refused == set()
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    closings = Closings()
+    for number in range(3 * MOST_RUNS):
+        closings.heads(ENDPOINTS[number % 2], 11 + number)
+    assert len(closings.askings._runs) == MOST_RUNS
+
+
+Step = tuple[str, int, int]
+STEPS = st.lists(st.tuples(st.sampled_from(["whole", "heads", "reorg", "forgets"]), st.integers(0, 2), st.integers(0, 4)), max_size=40)
+
+
+@pytest.mark.parametrize("endpoints", [2, 3])
+@given(steps=STEPS)
+def test_nothing_is_confirmed_that_two_endpoints_were_not_asked_for(endpoints: int, steps: list[Step]) -> None:
+    closings = Closings()
+    for kind, who, blocks in steps:
+        endpoint, before = ENDPOINTS[who % endpoints], closings.marks
+        if kind == "reorg":
+            closings.reorg(closings.marks.last_block - blocks)
+        elif kind == "forgets":  # the process starts anew, or was slow
+            closings.askings = Askings()
+        elif kind == "whole":
+            closings.whole(endpoint, closings.marks.last_block + blocks)
+        else:
+            closings.heads(endpoint, closings.marks.last_block + blocks)
+        if kind != "reorg":
+            assert closings.marks.last_block >= before.last_block
+            assert (closings.marks.confirmed or 0) >= (before.confirmed or 0)
+            for block in range((before.confirmed or 0) + 1, (closings.marks.confirmed or 0) + 1):
+                assert len(closings.by[block]) >= 2, block

@@ -18,7 +18,7 @@ MOST_RUNS = 100
 @dataclass(frozen=True)
 class Asking:
     """One closing's: from block `first` on, from those marks and on that branch. `confirms`: up to where it is a second asking; None where it
-    only asks for new blocks.
+    is by a head, and asks for new blocks alone.
     """
 
     endpoint: Endpoint
@@ -31,6 +31,11 @@ class Asking:
     def whole(self) -> bool:
         """Whether it is by timer."""
         return self.confirms is not None
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is by timer and asks for new blocks alone, since nobody is there who confirms the others."""
+        return self.confirms is not None and self.confirms < self.marks.last_block < self.first
 
     def step(self, target: Header) -> Marks:
         """The marks once it has ended at that block."""
@@ -48,14 +53,15 @@ class Run:
 
 class Askings:
     """One asset's. `turn`: who was asked last, by the index of its endpoint; `refused`: whole closings failed there since the last one that
-    did not. Of what is not known, since it was before this start, two endpoints are asked anew.
+    did not. Of what is not known, since it was before this start or a reorg, two endpoints are asked anew.
     """
 
     def __init__(self) -> None:
         self.turn = -1
         self.refused: set[int] = set()
+        self._branch = 0
         self._runs: list[Run] = []
-        self._waits_since: float | None = None
+        self._waits_since: float | None = None  # until another endpoint has confirmed something: to be asked is not enough
 
     def by(self, block: int) -> int | None:
         """Who was asked first for a block."""
@@ -68,18 +74,31 @@ class Askings:
 
     def second(self, endpoint: Endpoint, marks: Marks, branch: int, now: float) -> Asking:
         """A whole closing's by that endpoint: of what is unconfirmed and new, or of what is new alone while another one is waited for."""
-        first = marks.first_unconfirmed
-        confirms = self._confirms(endpoint.index, first, marks.last_block)
-        if first > marks.last_block or marks.confirmed is None:
-            confirms = marks.last_block
-        elif confirms >= first:
-            self._waits_since = None
-        elif self.by(first) is not None:
-            self._waits_since = now if self._waits_since is None else self._waits_since
-            if now - self._waits_since < LONGEST_WAIT_SECS:
-                return Asking(endpoint, marks, branch, marks.last_block + 1, confirms)
-            self._waits_since, confirms = None, marks.last_block
-        return Asking(endpoint, marks, branch, first, confirms)
+        self._go_over_to(branch)
+        first, last = marks.first_unconfirmed, marks.last_block
+        if marks.confirmed is None or first > last:
+            return Asking(endpoint, marks, branch, first, last)
+        confirms = self._confirms(endpoint.index, marks)
+        if confirms >= first or self.by(first) is None:
+            return Asking(endpoint, marks, branch, first, confirms)
+        if self._waits_since is None:
+            self._waits_since = now
+        if now - self._waits_since < LONGEST_WAIT_SECS:
+            return Asking(endpoint, marks, branch, last + 1, confirms)
+        return Asking(endpoint, marks, branch, first, last)
+
+    def _go_over_to(self, branch: int) -> None:
+        """What was asked on another one is of other blocks."""
+        if branch != self._branch:
+            self._branch, self._runs, self._waits_since = branch, [], None
+
+    def _confirms(self, index: int, marks: Marks) -> int:
+        """Up to which block somebody else was asked first."""
+        end = marks.first_unconfirmed - 1
+        for run in self._runs:
+            if run.first <= end + 1 <= run.last and run.index != index:
+                end = min(run.last, marks.last_block)
+        return end
 
     def leaves_to(self, asking: Asking, target: Header, others: Iterable[Endpoint]) -> bool:
         """Whether one of these endpoints confirms at once what a whole closing could not."""
@@ -89,16 +108,12 @@ class Askings:
         unwanted, _ = self.unwanted(step)
         return any(other.index not in unwanted for other in others)
 
-    def _confirms(self, index: int, first: int, last: int) -> int:
-        end = first - 1
-        for run in self._runs:
-            if run.first <= end + 1 <= run.last and run.index != index:
-                end = min(run.last, last)
-        return end
-
     def ended(self, asking: Asking, last: int) -> None:
         """A closing has ended, with what was answered up to that block."""
+        self._go_over_to(asking.branch)
         index, marks = asking.endpoint.index, asking.marks
+        if asking.whole and self._confirms(index, marks) >= asking.first:
+            self._waits_since = None
         begin = asking.first if self.by(asking.first) is None else marks.last_block + 1
         kept = [Run(run.first, min(run.last, begin - 1), run.index) for run in self._runs if run.first < begin]
         if kept and (kept[-1].index, kept[-1].last) == (index, begin - 1):

@@ -43,11 +43,12 @@ log = get_logger("closing")
 @dataclass(frozen=True)
 class Closed:
     """What a closing came to. `more`: the range was longer than one closing, or the closing was dropped: go on at once. `parted`: what it
-    asked for a second time is not all of it; a head that waits goes first.
+    asked for a second time is not all of it; a head that waits goes first. `waits`: for an endpoint that confirms what is closed.
     """
 
     more: bool
     parted: bool = False
+    waits: bool = False
 
 
 class Closer:
@@ -137,8 +138,9 @@ class Closer:
             return Closed(more=True)
         asking = self._asking(endpoint, marks, branch, whole)
         if asking.first > target.number:
-            self._is_closed(target)
-            return Closed(more=False)
+            if behind <= 0:
+                self._is_closed(target)
+            return Closed(more=False, waits=asking.waits)
         if not whole and asking.first < target.number:
             await check_has(endpoint, target)
         return await self._ask(asking, target)
@@ -169,7 +171,7 @@ class Closer:
         if errand.dropped:
             return Closed(True, parted)
         self._note(asking, target, span, errand)
-        return Closed(more or self._askings.leaves_to(asking, target, self._ports.pool.others(endpoint)), parted)
+        return Closed(more or self._askings.leaves_to(asking, target, self._ports.pool.others(endpoint)), parted, asking.waits)
 
     def _part(self, asking: Asking) -> Part:
         """How much is asked for before a head that may have come is seen to."""
@@ -227,8 +229,9 @@ class Closer:
             return
         self._ports.metrics.logs_withheld.labels(self._ports.config.name).inc(len(blocks))
         log.warning("logs were withheld the first time", asset=self._asset.name, wallets=len(blocks))
+        first_by = {self._askings.by(block) for block in set(blocks)} - {asking.endpoint.index}
         for endpoint in self._ports.pool.endpoints:
-            if endpoint is not asking.endpoint and endpoint.index in map(self._askings.by, blocks):
+            if endpoint.index in first_by:
                 self._ports.pool.failed(endpoint, Transient("withheld logs"))
 
     async def see_through(self, errand: Errand) -> None:

@@ -29,6 +29,7 @@ from actors.store import checkpoint
 from actors.timers import Timers
 
 RETRY_SECS = (0.2, 10.0)
+WAITED_FOR_SECS = 2.0
 A = TypeVar("A")
 T = TypeVar("T")
 log = get_logger("subscriber")
@@ -179,7 +180,7 @@ class Subscriber:
         closer = Closer(self._ports, self._followed[name], self._reorgs, self._watch)
         wake = self._wakes[name]
         await self._resume(closer, name)
-        backoff, parted = Backoff(*RETRY_SECS), False
+        backoff, parted, waits = Backoff(*RETRY_SECS), False, False
         while True:
             whole = wake.take(head_first=parted and closer.head_waits)
             parted = False
@@ -193,12 +194,17 @@ class Subscriber:
                 await trio.sleep(backoff.after(0))
                 continue
             backoff, parted = Backoff(*RETRY_SECS), outcome.parted
+            waits = outcome.waits if whole else waits
             if closer.socket_lies():
                 self._socket.reconnect()
             if outcome.more:
                 wake.whole |= whole
                 continue
-            await wake.wait(self._ports.timers, self._period)
+            await wake.wait(self._ports.timers, self._soon if waits else self._period)
+
+    def _soon(self) -> float:
+        """Until it is seen whether the endpoint that is waited for is back: it is left for a second, as a rule."""
+        return min(WAITED_FOR_SECS, self._period())
 
     def _period(self) -> float:
         config = self._ports.config

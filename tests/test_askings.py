@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -29,29 +30,42 @@ class Closings:
 
     marks: Marks = field(default_factory=lambda: Marks(10, 10))
     now: float = 0.0
+    branch: int = 0
     askings: Askings = field(default_factory=Askings)
     by: defaultdict[int, set[int]] = field(default_factory=lambda: defaultdict(set))
 
-    def whole(self, endpoint: Any, up_to: int) -> Asking:
+    def turn(self, healthy: Sequence[Any]) -> Any:
+        """Whose turn it is."""
+        wanted = [[one for one in healthy if one.index not in without] for without in (*self.askings.unwanted(self.marks), ())]
+        return next(up[0] for up in wanted if up)
+
+    def whole(self, endpoint: Any, up_to: int, *, dies: bool = False) -> Asking:
         """By timer."""
-        return self._close(self.askings.second(endpoint, self.marks, 0, self.now), up_to)
+        return self._close(self.askings.second(endpoint, self.marks, self.branch, self.now), up_to, dies)
 
-    def heads(self, endpoint: Any, up_to: int) -> Asking:
+    def heads(self, endpoint: Any, up_to: int, *, dies: bool = False) -> Asking:
         """By a pushed head."""
-        return self._close(Asking(endpoint, self.marks, 0, self.marks.last_block + 1, None), up_to)
+        return self._close(Asking(endpoint, self.marks, self.branch, self.marks.last_block + 1, None), up_to, dies)
 
-    def _close(self, asking: Asking, up_to: int) -> Asking:
+    def _close(self, asking: Asking, up_to: int, dies: bool) -> Asking:
         if asking.first <= up_to:
             for block in range(asking.first, up_to + 1):
                 self.by[block].add(asking.endpoint.index)
-            self.askings.ended(asking, up_to)
             self.marks = asking.step(head(up_to))
+            if not dies:  # else the next incarnation sees the errand through, and does not know who was asked
+                self.askings.ended(asking, up_to)
         return asking
+
+    def fails(self, endpoint: Any, others: Sequence[Any]) -> None:
+        """By timer, at an endpoint that raises."""
+        self.askings.second(endpoint, self.marks, self.branch, self.now)
+        self.askings.failed(endpoint, others)
 
     def reorg(self, fork: int) -> None:
         """The blocks above it are others."""
         for block in [block for block in self.by if block > fork]:
             del self.by[block]
+        self.branch += 1
         self.marks = Marks(min(self.marks.last_block, fork), min(self.marks.confirmed or 0, fork))
 
 
@@ -80,7 +94,35 @@ def test_who_stays_alone_for_long_is_asked_again_itself() -> None:
     closings.now += LONGEST_WAIT_SECS
     assert closings.whole(ONE, 20).first == 11
     assert closings.marks == Marks(20, 15)
-    assert closings.whole(ONE, 25).first == 21  # and the wait begins anew
+    assert closings.whole(ONE, 25).first == 16  # until another one confirms something
+    closings.whole(OTHER, 25)
+    closings.heads(ONE, 30)
+    assert closings.whole(ONE, 30).waits
+
+
+def test_who_is_asked_and_fails_each_time_is_not_waited_for_anew() -> None:
+    closings = Closings()
+    closings.heads(ONE, 15)
+    for number in range(16, 120):
+        if (endpoint := closings.turn([ONE, OTHER])) is OTHER:
+            closings.fails(OTHER, [ONE])
+            endpoint = closings.turn([ONE, OTHER])
+        assert endpoint is ONE
+        closings.whole(ONE, number)
+        closings.askings.refused.clear()
+        closings.now += 2
+    assert closings.marks.confirmed == closings.marks.last_block - 1
+
+
+def test_blocks_of_another_branch_were_asked_of_nobody() -> None:
+    closings = Closings()
+    closings.heads(ONE, 20)
+    closings.reorg(15)
+    closings.heads(OTHER, 17, dies=True)
+    closings.whole(OTHER, 17)
+    assert closings.marks == Marks(17, 10)
+    closings.whole(ONE, 17)
+    assert closings.marks == Marks(17, 17)
 
 
 def test_heads_that_two_endpoints_answered_are_confirmed_by_each_others() -> None:
@@ -134,7 +176,25 @@ def test_what_is_remembered_is_bounded() -> None:
 
 
 Step = tuple[str, int, int]
-STEPS = st.lists(st.tuples(st.sampled_from(["whole", "heads", "reorg", "forgets"]), st.integers(0, 2), st.integers(0, 4)), max_size=40)
+KINDS = ["whole", "heads", "part", "fails", "dies", "reorg", "forgets"]
+STEPS = st.lists(st.tuples(st.sampled_from(KINDS), st.integers(0, 2), st.integers(0, 4)), max_size=40)
+
+
+def make(closings: Closings, kind: str, endpoint: Any, blocks: int) -> None:
+    """One thing that happens."""
+    last = closings.marks.last_block
+    if kind == "reorg":
+        closings.reorg(last - blocks)
+    elif kind == "forgets":  # the process starts anew
+        closings.askings = Askings()
+    elif kind == "fails":
+        closings.fails(endpoint, [])
+    elif kind == "part":
+        closings.whole(endpoint, max((closings.marks.confirmed or 0) + 1, last - blocks))
+    elif kind == "whole":
+        closings.whole(endpoint, last + blocks)
+    else:
+        closings.heads(endpoint, last + blocks, dies=kind == "dies")
 
 
 @pytest.mark.parametrize("endpoints", [2, 3])
@@ -142,17 +202,23 @@ STEPS = st.lists(st.tuples(st.sampled_from(["whole", "heads", "reorg", "forgets"
 def test_nothing_is_confirmed_that_two_endpoints_were_not_asked_for(endpoints: int, steps: list[Step]) -> None:
     closings = Closings()
     for kind, who, blocks in steps:
-        endpoint, before = ENDPOINTS[who % endpoints], closings.marks
-        if kind == "reorg":
-            closings.reorg(closings.marks.last_block - blocks)
-        elif kind == "forgets":  # the process starts anew, or was slow
-            closings.askings = Askings()
-        elif kind == "whole":
-            closings.whole(endpoint, closings.marks.last_block + blocks)
-        else:
-            closings.heads(endpoint, closings.marks.last_block + blocks)
+        before = closings.marks
+        make(closings, kind, ENDPOINTS[who % endpoints], blocks)
         if kind != "reorg":
             assert closings.marks.last_block >= before.last_block
             assert (closings.marks.confirmed or 0) >= (before.confirmed or 0)
             for block in range((before.confirmed or 0) + 1, (closings.marks.confirmed or 0) + 1):
                 assert len(closings.by[block]) >= 2, block
+
+
+@given(steps=STEPS, secs=st.sampled_from([0.3, 7, 60]))
+def test_whatever_happened_all_is_confirmed_in_the_end_also_where_one_endpoint_alone_is_left(steps: list[Step], secs: float) -> None:
+    closings = Closings()
+    for kind, who, blocks in steps:
+        make(closings, kind, ENDPOINTS[who], blocks)
+    last = closings.marks.last_block
+    for _ in range(int(LONGEST_WAIT_SECS / secs) + 3):
+        closings.fails(OTHER, [ONE])
+        closings.whole(ONE, last)
+        closings.now += secs
+    assert closings.marks.confirmed == last

@@ -14,6 +14,7 @@ import trio
 import trio.testing
 
 from actors import gather
+from actors.askings import Askings
 from actors.backfill import Backfill
 from actors.child import ChildSpec
 from actors.errors import ConfigError
@@ -379,7 +380,8 @@ async def test_a_last_block_that_no_endpoint_has_is_refused(count: int, autojump
     pool = Pool([f"http://node{index}" for index in range(count)], 1, HttpClient(), trio.current_time)
     for endpoint in pool.endpoints:
         endpoint.header = _head_500  # type: ignore[method-assign]  # all that it is asked
-    ports: Any = SimpleNamespace(pool=pool, failed=pool.failed, saw_head=lambda head: None, view=SimpleNamespace(branch=0), config=SimpleNamespace(max_log_blocks=1))
+    view, config = SimpleNamespace(branch=0), SimpleNamespace(max_log_blocks=1)
+    ports: Any = SimpleNamespace(pool=pool, failed=pool.failed, saw_head=lambda head: None, view=view, config=config, askings={"A": Askings()})
     asset: Any = SimpleNamespace(name="A", checkpoint="a", triggers=())
     with trio.fail_after(60), pytest.raises(ConfigError, match="no block 501 yet"):
         await Backfill(ports, asset, 0, 501, lambda done, of: None)._go_on()

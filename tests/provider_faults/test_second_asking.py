@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from actors import second_asking
+from actors import askings, second_asking
 from actors.closing import Closed, Closer
+from actors.evm import pool
 from actors.sandbox.town import Town
 from tests.proxy import Answer, Ask, Call, Fault, Proxy
-from tests.proxy_faults import Lag, Withholds, refusal
-from tests.proxy_world import HEADS, MODES, Behind, busily, busy, following, still_true
-from tests.world import Mode, eventually
+from tests.proxy_faults import Lag, Refuse, Withholds, refusal
+from tests.proxy_world import HEADS, LOGS, MODES, Behind, busily, busy, connected, following, still_true
+from tests.world import Mode, eventually, running
 
 
 @dataclass(eq=False)
@@ -108,3 +109,38 @@ async def test_who_withholds_logs_does_not_confirm_itself_while_the_other_endpoi
                 busy(town)
                 await still_true(world)
             assert other.struck
+
+
+ALWAYS = {
+    "refuses": Refuse(-32601, "the method eth_getLogs does not exist/is not available", methods=("eth_getLogs",)),
+    "breaks down": Refuse(-32000, "internal error", methods=("eth_getLogs",)),
+}
+
+
+@pytest.mark.parametrize("fault", list(ALWAYS.values()), ids=list(ALWAYS))
+async def test_an_endpoint_that_never_has_logs_holds_no_confirmation_up_for_good(
+    behind: Behind, town: Town, first: Proxy, second: Proxy, monkeypatch: pytest.MonkeyPatch, fault: Refuse
+) -> None:
+    monkeypatch.setattr(askings, "LONGEST_WAIT_SECS", 1.0)
+    monkeypatch.setattr(pool, "DOWN_SECS", (0.04, 1.0))
+    world = behind(first, second, **LOGS)
+    async with following(world):
+        begun = world.marks()
+        assert begun is not None
+        with second.fault(fault):
+            await eventually(busily(world, lambda: (world.marks() or begun)[1] > begun[1] + 6), "confirmations")
+            assert fault.struck
+
+
+async def test_an_endpoint_that_is_away_just_when_it_is_asked_is_waited_for_seconds_and_no_whole_period(
+    behind: Behind, town: Town, first: Proxy, second: Proxy
+) -> None:
+    world = behind(first, second, chain=HEADS["chain"].replace("confirm_secs = 0.3", "confirm_secs = 1000"))
+    async with following(world) as system:
+        await connected(system)
+        busy(town)
+        await eventually(lambda: (world.marks() or (0,))[0] == town.block(), "closings by heads")
+    with second.fault(Refuse(-32000, "internal error", methods=("eth_getLogs",), times=1)) as fault:
+        async with running(world, sweep=False):
+            await eventually(lambda: world.marks() == (town.block(), town.block()), "the second asking, after a start")
+            assert fault.struck

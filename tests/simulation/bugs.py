@@ -61,7 +61,9 @@ BUGS = (
     ),
     bug(
         "subscribe after the gap fill",
-        (CLOSING, "first = marks.first_unconfirmed if whole else marks.last_block + 1", "first = marks.first_unconfirmed if whole else target.number"),
+        (CLOSING, "            return Asking(endpoint, marks, branch, marks.last_block + 1, None)", "            return Asking(endpoint, marks, branch, target.number, None)"),
+        (CLOSING, "self._asking(endpoint, marks, branch, whole)", "self._asking(endpoint, marks, branch, whole, target)"),
+        (CLOSING, "def _asking(self, endpoint: Endpoint, marks: Marks, branch: int, whole: bool)", "def _asking(self, endpoint, marks, branch, whole, target)"),
     ),
     bug(
         "a read at `latest`",
@@ -165,7 +167,7 @@ BUGS = (
     ),
     bug(
         "`[]` from a lagging node believed",
-        (CLOSING, "            await self._check_has(endpoint, target)\n", "            pass\n"),
+        (CLOSING, "            await check_has(endpoint, target)\n", "            pass\n"),
         # The comparison with the tip's own ancestors notices it as well.
         (REORG, "        except (Permanent, TooLarge):", "        except (Permanent, TooLarge, NodeBehind):"),
     ),

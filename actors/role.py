@@ -16,6 +16,7 @@ import trio
 
 from actors.log import get_logger
 from actors.ports import Store
+from actors.progress import effort
 from actors.store import leases
 
 LEASE_SECS = 6.0
@@ -33,13 +34,19 @@ async def while_holding(
 ) -> None:
     """Run `work` for as long as the role is ours, again and again; `meanwhile` is run every few seconds while it is another's."""
     while True:
-        while not await store.patiently(leases.hold, role, holder, LEASE_SECS):
+        while not await _hold(store, role, holder):
             await meanwhile()
             await trio.sleep(RENEW_SECS)
         log.info("holds the role", role=role)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(work)
-            while await store.patiently(leases.hold, role, holder, LEASE_SECS):
+            while await _hold(store, role, holder):
                 await trio.sleep(RENEW_SECS)
             nursery.cancel_scope.cancel()
         log.warning("lost the role to another copy", role=role)
+
+
+async def _hold(store: Store, role: str, holder: str) -> bool:
+    """Take it or renew it. All roles share one connection: a renewal that a frozen server never answers must not keep the others waiting."""
+    with effort():
+        return await store.patiently(leases.hold, role, holder, LEASE_SECS)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
+from typing import Any
 
+import pytest
 import trio
 import trio.testing
 
 from actors.ports import Store
+from actors.progress import Efforts, account_to
 from actors.role import LEASE_SECS, RENEW_SECS, while_holding
 from actors.store import leases
 from actors.view import ServiceView
@@ -99,4 +103,30 @@ async def test_a_role_that_is_given_back_is_taken_at_the_next_look(autojump_cloc
         copies.postgres.tables.run(leases.free, "a")
         await trio.sleep(RENEW_SECS + 0.1)
         assert "b works" in copies.record
+        nursery.cancel_scope.cancel()
+
+
+class Frozen:
+    """A Postgres that answers no more, from a moment on."""
+
+    answers = True
+
+    async def run(self, fn: Callable[..., Any], *args: Any) -> Any:
+        await trio.lowlevel.checkpoint()
+        return self.answers or await trio.sleep_forever()
+
+    async def aclose(self) -> None: ...
+
+
+@pytest.mark.parametrize("when", ["taken", "renewed"])
+async def test_a_lease_that_a_frozen_postgres_does_not_answer_is_seen_by_the_watchdog(autojump_clock: trio.testing.MockClock, when: str) -> None:
+    account_to(efforts := Efforts())
+    postgres = Frozen()
+    postgres.answers = when == "renewed"
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(while_holding, Store(postgres, ServiceView({}, {})), ROLE, "a", trio.sleep_forever, trio.sleep_forever)
+        await trio.sleep(RENEW_SECS / 2)
+        postgres.answers = False
+        await trio.sleep(2 * RENEW_SECS)
+        assert efforts.oldest_beat() <= RENEW_SECS
         nursery.cancel_scope.cancel()

@@ -103,8 +103,9 @@ async def test_a_standby_that_lacks_the_last_commits_loses_no_touch(tmp_path: Pa
 
 
 @pytest.mark.long
-async def test_a_primary_that_freezes_for_good_is_left_for_the_standby(tmp_path: Path, town: Town) -> None:
+async def test_a_primary_that_freezes_for_good_is_left_for_the_standby(tmp_path: Path, town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     """No packet says that it is gone: the watchdog ends the wait, and the host list finds the other."""
+    monkeypatch.setattr("tests.world.PATIENCE_SECS", 180)  # each actor in turn: its wait, its cancel and its attempt at the frozen host, 16 s in all
     with pair() as (primary, standby, url):
         world = World(tmp_path, url, town, extra="progress_secs = 6", **LOGS)
         async with following(world) as system:

@@ -136,10 +136,11 @@ async def test_an_endpoint_that_is_away_just_when_it_is_asked_is_waited_for_seco
     behind: Behind, town: Town, first: Proxy, second: Proxy
 ) -> None:
     world = behind(first, second, chain=HEADS["chain"].replace("confirm_secs = 0.3", "confirm_secs = 1000"))
-    async with following(world) as system:
-        await connected(system)
-        busy(town)
-        await eventually(lambda: (world.marks() or (0,))[0] == town.block(), "closings by heads")
+    with second.fault(Refuse(-32000, "internal error", methods=("eth_getLogs",))):
+        async with following(world) as system:
+            await connected(system)
+            busy(town)
+            await eventually(lambda: (world.marks() or (0,))[0] == town.block(), "closings of who is there")
     with second.fault(Refuse(-32000, "internal error", methods=("eth_getLogs",), times=1)) as fault:
         async with running(world, sweep=False):
             await eventually(lambda: world.marks() == (town.block(), town.block()), "the second asking, after a start")

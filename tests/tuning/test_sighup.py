@@ -38,10 +38,12 @@ class Service:
             self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log)
 
     def change(self, old: str, new: str) -> None:
-        """Change the config file."""
-        text = self.world.path.read_text()
+        """Change the config file, as an editor does: whoever reads it meanwhile finds the old one or the new one."""
+        text, path = self.world.path.read_text(), self.world.path
         assert text.count(old) == 1, old
-        self.world.path.write_text(text.replace(old, new))
+        written = path.with_suffix(".new")
+        written.write_text(text.replace(old, new))
+        written.replace(path)
 
     def hang_up(self) -> None:
         """Send SIGHUP."""
@@ -156,11 +158,11 @@ def test_the_log_is_as_talkative_and_of_the_form_that_the_file_says_now(service:
     service.hang_up()
     service.says('config: log.level "info" -> "error"')  # said before the level that would leave it out
     service.world.town.traffic(20)
-    quiet = len(service.log())
+    quiet, loaded_at = len(service.log()), service.config()["loaded_at"]
     service.change("batch_size = 50", "batch_size = 60")
     service.hang_up()
+    service.until(lambda: bool(service.config()["loaded_at"] > loaded_at), "a change that nothing is said of")
     service.change('level = "error"', 'level = "info"\nformat = "json"')
-    service.until(lambda: service.config()["loaded_at"] is not None, "an answer")
     service.hang_up()
     service.says('config: log.level \\"error\\" -> \\"info\\"', 'config: log.format \\"console\\" -> \\"json\\"')
     lines = [json.loads(line) for line in service.log()[quiet:].splitlines()]

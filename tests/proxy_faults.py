@@ -447,11 +447,14 @@ class Removals(Fault):
             self._said.append((note, say))
         await say(note)
 
+    def passed_on(self, above: int) -> list[tuple[dict[str, Any], Say]]:
+        """The logs above a block."""
+        return [(note, say) for note, say in self._said if number(note["params"]["result"]["blockNumber"]) > above]
+
     async def take_back(self, above: int) -> None:
         """Push the logs above a block again, newest first, as removed ones."""
-        for note, say in reversed(self._said):
+        for note, say in reversed(self.passed_on(above)):
             params = note["params"]
-            if number(params["result"]["blockNumber"]) > above:
-                self.strike()
-                await say({**note, "params": {**params, "result": {**params["result"], "removed": True}}})
+            self.strike()
+            await say({**note, "params": {**params, "result": {**params["result"], "removed": True}}})
         self._said.clear()

@@ -69,6 +69,7 @@ async def test_logs_that_are_taken_back_heal(behind: Behind, anvil: Anvil, town:
             before, at = anvil.rpc("evm_snapshot"), town.block()
             busy(town, 4)
             await still_true(world)
+            await eventually(lambda: bool(removals.passed_on(at)), "pushed logs")  # a closing may have come before them
             fork(anvil, town, before)
             await removals.take_back(at)
             mine(town, 8)
@@ -84,6 +85,7 @@ async def test_logs_that_are_taken_back_without_a_reorg_change_nothing(behind: B
             await connected(system)
             busy(town)
             await still_true(world)
+            await eventually(lambda: bool(removals.passed_on(0)), "pushed logs")
             await removals.take_back(0)
             assert removals.struck
             busy(town)

@@ -93,15 +93,14 @@ class Closer:
         try:
             closed = await self._close(endpoint, self.marks, blocks, branch, whole)
         except NodeError as error:
-            if whole and not isinstance(error, NodeBehind):
-                self._askings.failed(endpoint, ports.pool.others(endpoint))
+            self._askings.failed(endpoint, ports.pool.others(endpoint))
             error.endpoint = endpoint  # type: ignore[attr-defined]  # the catcher holds it against who was asked
             raise
         ports.pool.ok(endpoint)
-        if whole and not closed.parted:
-            # Until now the heads in between stayed with who was asked for them, and the parts with who confirms those.
+        if not closed.parted:  # until then the parts stay with who confirms them
             self._askings.turn = endpoint.index
             self._askings.refused.clear()
+        if whole and not closed.parted:
             self._second.ended()
         return closed
 
@@ -117,9 +116,7 @@ class Closer:
         askings, pool = self._askings, self._ports.pool
         if whole:
             return await pool.turn(askings.turn, *askings.unwanted(self.marks))
-        endpoint = await pool.stay(max(0, askings.turn))
-        askings.turn = endpoint.index
-        return endpoint
+        return await pool.stay(max(0, askings.turn), askings.refused)
 
     async def _close(self, endpoint: Endpoint, marks: Marks, blocks: Sequence[Block], branch: int, whole: bool) -> Closed:
         pushed = None if whole else self._ports.view.head
@@ -140,7 +137,7 @@ class Closer:
         if asking.first > target.number:
             if behind <= 0:
                 self._is_closed(target)
-            return Closed(more=False, waits=asking.waits)
+            return Closed(more=False, waits=asking.leaves_some(target))
         if not whole and asking.first < target.number:
             await check_has(endpoint, target)
         return await self._ask(asking, target)
@@ -150,7 +147,7 @@ class Closer:
             return Asking(endpoint, marks, branch, marks.last_block + 1, None)
         if self._ports.pool.is_alone(endpoint):
             return Asking(endpoint, marks, branch, marks.first_unconfirmed, marks.last_block)
-        return self._askings.second(endpoint, marks, branch, trio.current_time())
+        return self._askings.second(endpoint, self._ports.pool.others(endpoint), marks, branch, trio.current_time())
 
     async def _ask(self, asking: Asking, target: Header) -> Closed:
         """Ask for the logs, and see through what comes of them."""
@@ -171,7 +168,8 @@ class Closer:
         if errand.dropped:
             return Closed(True, parted)
         self._note(asking, target, span, errand)
-        return Closed(more or self._askings.leaves_to(asking, target, self._ports.pool.others(endpoint)), parted, asking.waits)
+        more = more or self._askings.leaves_to(asking, target, self._ports.pool.others(endpoint))
+        return Closed(more, parted, waits=not more and asking.leaves_some(target))
 
     def _part(self, asking: Asking) -> Part:
         """How much is asked for before a head that may have come is seen to."""

@@ -47,6 +47,8 @@ async def while_holding(
 
 
 async def _hold(store: Store, role: str, holder: str) -> bool:
-    """Take it or renew it. All roles share one connection: a renewal that a frozen server never answers must not keep the others waiting."""
+    """Take it or renew it. All roles share one connection: one that waits for a frozen server longer than `progress_secs` is the watchdog's,
+    as any other work in hand.
+    """
     with effort():
         return await store.patiently(leases.hold, role, holder, LEASE_SECS)

@@ -194,7 +194,7 @@ class Subscriber:
                 await trio.sleep(backoff.after(0))
                 continue
             backoff, parted = Backoff(*RETRY_SECS), outcome.parted
-            waits = outcome.waits if whole else waits
+            waits = outcome.waits if whole and not parted else waits
             if closer.socket_lies():
                 self._socket.reconnect()
             if outcome.more:

@@ -39,9 +39,9 @@ class Closings:
         wanted = [[one for one in healthy if one.index not in without] for without in (*self.askings.unwanted(self.marks), ())]
         return next(up[0] for up in wanted if up)
 
-    def whole(self, endpoint: Any, up_to: int, *, dies: bool = False) -> Asking:
-        """By timer."""
-        return self._close(self.askings.second(endpoint, self.marks, self.branch, self.now), up_to, dies)
+    def whole(self, endpoint: Any, up_to: int, *, others: Sequence[Any] = ()) -> Asking:
+        """By timer, while these others are healthy."""
+        return self._close(self.askings.second(endpoint, others, self.marks, self.branch, self.now), up_to, False)
 
     def heads(self, endpoint: Any, up_to: int, *, dies: bool = False) -> Asking:
         """By a pushed head."""
@@ -58,7 +58,7 @@ class Closings:
 
     def fails(self, endpoint: Any, others: Sequence[Any]) -> None:
         """By timer, at an endpoint that raises."""
-        self.askings.second(endpoint, self.marks, self.branch, self.now)
+        self.askings.second(endpoint, others, self.marks, self.branch, self.now)
         self.askings.failed(endpoint, others)
 
     def reorg(self, fork: int) -> None:
@@ -97,8 +97,42 @@ def test_who_stays_alone_for_long_is_asked_again_itself() -> None:
     assert closings.whole(ONE, 25).first == 16  # until another one confirms something
     closings.whole(OTHER, 25)
     closings.heads(ONE, 30)
-    assert closings.whole(ONE, 30).waits
+    assert closings.whole(ONE, 30).first == 31
 
+
+def test_a_wait_is_of_one_endpoint_and_not_of_who_is_alone_next() -> None:
+    closings = Closings()
+    closings.heads(ONE, 15)
+    for _ in range(2):
+        closings.whole(ONE, 15)
+        closings.now += LONGEST_WAIT_SECS
+    assert closings.marks == Marks(15, 15)
+    closings.heads(OTHER, 20)
+    assert closings.whole(OTHER, 20).first == 21
+
+
+def test_who_has_waited_for_long_is_not_asked_itself_while_another_one_is_there() -> None:
+    closings = Closings()
+    closings.heads(ONE, 15)
+    closings.whole(ONE, 15)
+    closings.now += LONGEST_WAIT_SECS
+    asking = closings.whole(ONE, 15, others=[OTHER])
+    assert asking.first == 16
+    assert closings.askings.leaves_to(asking, head(15), [OTHER])
+    closings.askings.failed(OTHER, [ONE])
+    assert closings.whole(ONE, 13, others=[OTHER]).first == 11  # a part
+    assert closings.askings.refused == set()  # before the next one the other is asked
+
+
+def test_what_is_left_is_what_was_there_to_be_confirmed() -> None:
+    closings = Closings()
+    closings.heads(ONE, 15)
+    by_other = closings.askings.second(OTHER, [ONE], closings.marks, 0, 0.0)
+    assert not by_other.leaves_some(head(14))  # it is a block behind, and has no more
+    by_same = closings.askings.second(ONE, [], closings.marks, 0, 0.0)
+    assert by_same.leaves_some(head(15))
+    unknown = Askings().second(ONE, [], closings.marks, 0, 0.0)
+    assert unknown.leaves_some(head(15))
 
 def test_who_is_asked_and_fails_each_time_is_not_waited_for_anew() -> None:
     closings = Closings()

@@ -11,13 +11,18 @@ import pytest
 import trio
 import trio.testing
 
-from actors.askings import Askings
-from actors.closing import Closer
-from actors.errors import NodeError, Permanent, Transient
+from actors.askings import Asking, Askings
+from actors.closing import Closed, Closer
+from actors.errors import NodeBehind, NodeError, Permanent, Transient
 from actors.evm.block import Header
+from actors.evm.endpoint import Endpoint
+from actors.evm.http import HttpClient
+from actors.evm.pool import Pool
 from actors.messages import Marks
 from actors.ports import ChainPorts
 from actors.pushes import PushWatch
+from actors.restarts import Backoff
+from actors.subscriber import RETRY_SECS
 
 TARGET = Header(1000, b"\x01" * 32, bytes(32), 0, bytes(32))
 
@@ -96,3 +101,45 @@ async def test_an_old_header_that_is_not_to_be_had_stops_no_closing_and_costs_a_
         await ports.learn_when(endpoint, 5)
     assert endpoint.asked == 2
     assert ports.times.reaches_back_to(5)
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["whole", "by heads"])
+async def test_an_endpoint_that_is_stuck_is_not_asked_for_ever_while_the_other_one_is_well(
+    autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch, whole: bool
+) -> None:
+    """Who is behind is left for half a second: with the pauses growing past that it would be up again each time."""
+    pool = Pool(["http://well", "http://stuck"], 1, HttpClient(), trio.current_time)
+    well, stuck = pool.endpoints
+    asked: list[Endpoint] = []
+
+    async def patiently(*_: object) -> tuple[Marks, list[Any]]:
+        await trio.lowlevel.checkpoint()
+        return Marks(15, 10), []
+
+    async def half(_: Closer, endpoint: Endpoint, *__: object) -> Closed:
+        await trio.lowlevel.checkpoint()
+        asked.append(endpoint)
+        if endpoint is stuck:
+            raise NodeBehind("has no such block")
+        if asked.count(well) == 1:
+            raise Transient("once")
+        return Closed(more=False)
+
+    monkeypatch.setattr(Closer, "_close", half)
+    view = SimpleNamespace(branch=0, head=None)
+    ports: Any = SimpleNamespace(pool=pool, config=SimpleNamespace(max_log_blocks=1, name="c"), view=view, askings={"A": Askings()})
+    ports.store = SimpleNamespace(patiently=patiently)
+    ports.askings["A"].ended(Asking(well, Marks(10, 10), 0, 11, None), 15)
+    closer = Closer(ports, SimpleNamespace(name="A", checkpoint="a", triggers=[]), None, PushWatch())  # type: ignore[arg-type]  # no reorgs in here
+    closer.marks = Marks(15, 10)
+    backoff = Backoff(*RETRY_SECS)
+    for _ in range(8):
+        try:
+            await closer.close(whole)
+        except NodeError as error:
+            pool.failed(error.endpoint, error)  # type: ignore[attr-defined]
+            await trio.sleep(backoff.after(0))
+        else:
+            break
+    assert asked[-1] is well
+    assert len(asked) <= 5

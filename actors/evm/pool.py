@@ -88,20 +88,22 @@ class Pool:
         """The next healthy endpoint in rotation after the one of that index; waits until there is one. `but`: none of these indexes, or else
         none of those, if that leaves any.
         """
+        up = await self._wanted(but)
+        return next((endpoint for endpoint in up if endpoint.index > after), up[0])
+
+    async def stay(self, index: int, *but: Container[int]) -> Endpoint:
+        """The endpoint of that index while it is healthy, else the first that is; `but` as for `turn`."""
+        up = await self._wanted(but)
+        return next((endpoint for endpoint in up if endpoint.index == index), up[0])
+
+    async def _wanted(self, but: Sequence[Container[int]]) -> Sequence[Endpoint]:
         first = await self.pick()
-        for without in (*but, ()):
-            up = [endpoint for endpoint in self._up() if endpoint.index not in without]
-            if up:
-                return next((endpoint for endpoint in up if endpoint.index > after), up[0])
-        return first
+        wanted = ([endpoint for endpoint in self._up() if endpoint.index not in without] for without in (*but, ()))
+        return next((up for up in wanted if up), [first])
 
     def is_alone(self, endpoint: Endpoint) -> bool:
         """Whether there is no other one, not even one that is left for a while."""
         return all(other is endpoint or other.chain_ok is False for other in self.endpoints)
-
-    async def stay(self, index: int) -> Endpoint:
-        """The endpoint of that index while it is healthy, else the first that is."""
-        return next((endpoint for endpoint in self._up() if endpoint.index == index), None) or await self.pick()
 
     def failed(self, endpoint: Endpoint, error: NodeError) -> None:
         """Leave an endpoint for a while, unless the question was at fault."""

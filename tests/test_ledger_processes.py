@@ -138,12 +138,13 @@ def test_a_process_that_was_paused_past_its_lease_writes_nothing_over_its_succes
     books = world.books
     chain = books.chain("town", anvil.http)
     with worker(world, tmp_path / "first") as first:
-        wait_until(lambda: books.query("SELECT chain_id FROM trueup_ledger_chains") == [(31337,)], "a chain that is known")
         asset = books.asset(chain, town.token)
         world.settle(town)
+        before = insert(world, Town(anvil, wallets=1, seed=5), chain, asset)
+        wait_until(lambda: synced(world, before), "a chain whose node was asked which it is")
         anvil_paused(anvil, True)
         rows = insert(world, town, chain, asset)
-        wait_until(lambda: holder_of(world, first.pid) == len(rows), "rows that are held")
+        wait_until(lambda: holder_of(world, first.pid) >= len(rows), "rows that are held")
         ((former,),) = books.query("SELECT DISTINCT locked_by FROM wallet_balances")
         first.send_signal(signal.SIGSTOP)
         anvil_paused(anvil, False)
@@ -158,7 +159,7 @@ def test_a_process_that_was_paused_past_its_lease_writes_nothing_over_its_succes
     assert books.query("SELECT count(*) FROM history WHERE wrote AND before = %s", former) == [(0,)]
     assert books.query(WRITTEN_UNHELD) == []
     assert books.query(TAKEN_WHILE_HELD) == []
-    assert world.raw() == token_balances(town, rows)
+    assert world.raw() == token_balances(town, {**before, **rows})
 
 
 def anvil_paused(anvil: Anvil, paused: bool) -> None:

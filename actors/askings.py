@@ -81,9 +81,10 @@ class Askings:
         if marks.confirmed is None or first > last:
             return Asking(endpoint, marks, branch, first, last)
         confirms = self._confirms(endpoint.index, marks)
-        if self.by(first) is None:
+        unknown = self.by(first) is None
+        if unknown:
             self._waits = None
-        if confirms >= first or self.by(first) is None:
+        if confirms >= first or unknown:
             return Asking(endpoint, marks, branch, first, confirms)
         if self._is_alone(endpoint.index, others, now):
             return Asking(endpoint, marks, branch, first, last)

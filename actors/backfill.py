@@ -20,6 +20,7 @@ from actors.config import AssetConfig
 from actors.errors import ConfigError, NodeBehind, NodeError
 from actors.evm.block import Header
 from actors.evm.endpoint import Endpoint
+from actors.evm.headers import header_of
 from actors.evm.ranges import Ranges
 from actors.gather import Gatherer, Span
 from actors.log import get_logger
@@ -100,9 +101,7 @@ class Backfill:
 
     async def _target(self, endpoint: Endpoint) -> tuple[Header, Header]:
         """The last block to be gathered, and the head. The endpoint has them, so it answers `[]` for none of the blocks up to there."""
-        head = await endpoint.header("latest")
-        if head is None:
-            raise NodeBehind("has no head")
+        head = await header_of(endpoint, "latest")
         self._ports.saw_head(head)  # or nobody would know of a node that it is behind
         if self._last is None:
             self._last = head.number  # not the head of later: some chains make blocks faster than these are read

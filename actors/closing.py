@@ -22,6 +22,7 @@ from actors.errand import Errand
 from actors.errors import NodeBehind, NodeError, Transient
 from actors.evm.block import Header
 from actors.evm.endpoint import Endpoint
+from actors.evm.headers import check_has, header_of
 from actors.evm.ranges import Ranges
 from actors.gather import Gatherer, Part, Span
 from actors.lineage import Lineage
@@ -33,7 +34,6 @@ from actors.reorg import Reorgs
 from actors.second_asking import SecondAsking, withheld
 from actors.store import checkpoint, holders
 from actors.store.chain import Block
-from actors.target import check_has, header_of
 from actors.touched import items_of
 
 FEW_BEHIND = 4  # blocks: while heads are pushed, who is no further behind them confirms what it has

@@ -16,6 +16,7 @@ from actors.batch import Batch
 from actors.errors import NodeBehind, NotYet, OrphanedBlock, WrongBlock
 from actors.evm.block import Header, Pin
 from actors.evm.endpoint import Endpoint
+from actors.evm.headers import header_of
 from actors.ports import ChainPorts
 
 T = TypeVar("T")
@@ -111,9 +112,7 @@ def _fresh_enough(ports: ChainPorts) -> bool:
 
 
 async def _head(ports: ChainPorts, endpoint: Endpoint) -> Header:
-    header = await endpoint.header("latest")
-    if header is None:
-        raise NodeBehind("has no head")
+    header = await header_of(endpoint, "latest")
     if ports.view.head is None or header.number > ports.view.head.number:
         ports.saw_head(header)
     return header

@@ -13,9 +13,10 @@ from typing import TypeVar
 import trio
 
 from actors.closing import Closer
-from actors.errors import DecodeError, NodeBehind, NodeError
+from actors.errors import DecodeError, NodeError
 from actors.evm.block import Header
 from actors.evm.endpoint import Endpoint
+from actors.evm.headers import header_of
 from actors.log import get_logger
 from actors.mailbox import Bell
 from actors.messages import Marks
@@ -164,9 +165,7 @@ class Subscriber:
         ports, chain = self._ports, self._ports.config.name
         endpoint = await ports.pool.pick()
         try:
-            head = await endpoint.header("latest")
-            if head is None:
-                raise NodeBehind("has no head")
+            head = await header_of(endpoint, "latest")
             ports.saw_head(head)
             branch, above = ports.view.branch, head.number - chain_store.KEPT_CLOSINGS
             blocks = await ports.store.patiently(chain_store.remembered, chain, above)

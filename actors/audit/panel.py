@@ -19,6 +19,7 @@ from actors.errors import NodeBehind, NodeError, WrongBlock, WrongChain
 from actors.evm import attest
 from actors.evm.block import Pin
 from actors.evm.endpoint import Endpoint, Http, public_name
+from actors.evm.headers import header_of
 from actors.evm.meter import Meter
 from actors.ports import ChainPorts
 from actors.progress import beat
@@ -182,9 +183,7 @@ class Panel:
 
     async def _read(self, endpoint: Endpoint, block: int, wallets: Sequence[str], rung: str | None) -> Answered:
         await self._ports.reader.probe(endpoint)
-        header = await endpoint.header(block)
-        if header is None:
-            raise NodeBehind(f"has no block {block}")
+        header = await header_of(endpoint, block)
         pin = Pin(header.number, header.hash, header)
         sums = await self._calls.sums(endpoint, pin, wallets, rung)
         if not (self._speaks_of_state(sums.values()) or await self._has_code(endpoint, pin)):

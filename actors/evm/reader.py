@@ -15,6 +15,7 @@ from actors.errors import BadAnswer, NodeBehind, NodeError, Permanent, Throttled
 from actors.evm import attest
 from actors.evm.attest import Word, number_of
 from actors.evm.block import Header, Pin
+from actors.evm.headers import header_of
 from actors.evm.multicall3 import Multicall3
 from actors.evm.packed import Packed
 from actors.evm.rung import Answer, Node, PageAnswer, Plan, Rung, Sources
@@ -78,9 +79,7 @@ class Reader:
         if node.probed:
             return
         ladder = self._ladder
-        head = await node.header("latest")
-        if head is None:
-            raise NodeBehind("has no head")
+        head = await header_of(node, "latest")
         older = head if head.number == 0 else await node.header(head.number - 1) or head
         node.number_from_arbsys, node.hash_pins, node.rungs = await self._look(node, older, ladder)
         node.probed = ladder == self._ladder  # it may have changed meanwhile: then the next one probes again

@@ -1,13 +1,20 @@
-"""The block that a closing goes up to, as its endpoint has it."""
+"""Headers of blocks that an endpoint must have, or it is behind."""
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from actors.errors import NodeBehind
 from actors.evm.block import Header
-from actors.evm.endpoint import Endpoint
 
 
-async def header_of(endpoint: Endpoint, block: int | str) -> Header:
+class HasHeaders(Protocol):
+    """What an endpoint is asked here."""
+
+    async def header(self, at: int | str) -> Header | None: ...
+
+
+async def header_of(endpoint: HasHeaders, block: int | str) -> Header:
     """The header of a block, or of the `latest`. Raises NodeError."""
     header = await endpoint.header(block)
     if header is None:
@@ -15,7 +22,7 @@ async def header_of(endpoint: Endpoint, block: int | str) -> Header:
     return header
 
 
-async def check_has(endpoint: Endpoint, target: Header) -> None:
+async def check_has(endpoint: HasHeaders, target: Header) -> None:
     """Some nodes answer `[]` for blocks that they do not have: one is asked only if it has the target. Raises NodeError.
 
     Asked afterwards, a node that has caught up in between would vouch for an answer that it gave too early.

@@ -13,7 +13,7 @@ from actors.evm import tls
 from actors.sandbox.anvil import Anvil
 from actors.sandbox.postgres import PrivatePostgres
 from actors.sandbox.town import Town
-from tests import asking
+from tests import asking, process
 from tests.role import make_role
 
 # A busy machine is slow, which is no finding; and the gate's examples are the same each time: new ones are `just fuzz`'s and `just simulate`'s.
@@ -38,9 +38,10 @@ def authorities_read_once() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def nothing_left_to_ask() -> Iterator[None]:
-    """What a test asked its databases over is closed."""
+def nothing_left_behind() -> Iterator[None]:
+    """What a test started is ended, what it asked its databases over is closed."""
     yield
+    process.reap_all()
     asking.leave()
 
 

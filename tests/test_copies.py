@@ -16,7 +16,7 @@ import pytest
 from actors.sandbox.anvil import Anvil
 from actors.sandbox.town import Town
 from tests.postgres_world import CHECKPOINT, OURS, admin, locked, waits_for_a_lock
-from tests.test_process import start, wait_until
+from tests.process import start, wait_until
 from tests.world import BY_NAME, World
 
 pytestmark = pytest.mark.long

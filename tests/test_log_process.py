@@ -7,7 +7,7 @@ import signal
 from pathlib import Path
 
 from actors.sandbox.town import Town
-from tests.test_process import start, wait_until
+from tests.process import start, wait_until
 from tests.world import World
 
 

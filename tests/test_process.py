@@ -7,11 +7,8 @@ import random
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
@@ -19,42 +16,9 @@ import pytest
 from actors.sandbox.anvil import Anvil
 from actors.sandbox.postgres import PrivatePostgres
 from actors.sandbox.town import Town
+from tests.process import start, trueup, wait_until
 from tests.role import ROLE, as_service
-from tests.world import PATIENCE_SECS, World
-
-
-def trueup(*words: str | Path, **env: str) -> subprocess.CompletedProcess[str]:
-    """Run one command to its end."""
-    command = [sys.executable, "-m", "actors", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=100, env={**os.environ, **env})
-
-
-def wait_until(state: Callable[[], bool], process: subprocess.Popen[Any]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECS
-    while not state():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline, "the state did not come about"
-        time.sleep(0.02)
-
-
-def start(world: World) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "actors", "run", "-c", str(world.path)]
-    _started.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True))
-    return _started[-1]
-
-
-_started: list[subprocess.Popen[str]] = []
-
-
-@pytest.fixture(autouse=True)
-def _none_is_left() -> Iterator[None]:
-    """A test that fails leaves nobody behind, for whom the next ones would be blamed."""
-    yield
-    while _started:
-        process = _started.pop()
-        if process.poll() is None:
-            process.kill()
-            process.communicate()
+from tests.world import World
 
 
 def refused(done: subprocess.CompletedProcess[str], *words: str) -> None:

@@ -15,7 +15,7 @@ from actors.http_server import Limits
 from actors.sandbox.process import free_port
 from actors.sandbox.town import Town
 from tests.crowd import crowding, more_files
-from tests.test_process import start, wait_until
+from tests.process import start, wait_until
 from tests.world import World
 
 CLIENTS = 1000

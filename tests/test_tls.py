@@ -18,8 +18,8 @@ from actors.evm.http import HttpClient
 from actors.sandbox.anvil import Anvil
 from actors.sandbox.town import Town
 from actors.store.postgres import Database
+from tests.process import start, trueup
 from tests.role import as_service
-from tests.test_process import start, trueup
 from tests.tls_front import Front, PostgresFront, behind_tls
 from tests.world import World, eventually
 

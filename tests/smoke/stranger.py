@@ -14,6 +14,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.process import reap
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 HIDDEN = [REPOSITORY, Path(sys.prefix).resolve(), Path(os.__file__).resolve().parent]
 # Empty folders are mounted over what is to be hidden; PIDs and signals stay as they are, since each program replaces the one before.
@@ -28,6 +30,7 @@ class Stranger:
 
     def __init__(self, binary: Path) -> None:
         self._place = tempfile.TemporaryDirectory(prefix="stranger-")
+        self._started: list[subprocess.Popen[str]] = []
         self.place = Path(self._place.name)
         for name in ("empty", "home", "tmp", "tools"):
             (self.place / name).mkdir()
@@ -42,6 +45,8 @@ class Stranger:
     def __exit__(self, *exc: object) -> None:
         for pid in self.processes():
             os.kill(pid, signal.SIGKILL)
+        for process in self._started:
+            reap(process)
         self._place.cleanup()
 
     def run(self, *words: str | Path, secs: float = 100, **env: str) -> subprocess.CompletedProcess[str]:
@@ -54,7 +59,13 @@ class Stranger:
         """One command."""
         command = [*concealed(), str(self.binary), *map(str, words)]
         pipe = subprocess.PIPE
-        return subprocess.Popen(command, cwd=self.place / "empty", env={**self.env, **env}, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True)
+        env = {**self.env, **env}
+        return self.keep(subprocess.Popen(command, cwd=self.place / "empty", env=env, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True))
+
+    def keep(self, process: subprocess.Popen[str]) -> subprocess.Popen[str]:
+        """One that a test has started itself: it ends with the others."""
+        self._started.append(process)
+        return process
 
     def run_as_nobody(self, *words: str, secs: float = 60) -> subprocess.CompletedProcess[str]:
         """The same as an ordinary user, which only root can arrange."""

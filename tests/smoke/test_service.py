@@ -89,6 +89,7 @@ def test_two_at_once_share_the_work_and_systemd_hears_of_each(world: World, stra
         for reader in (one, two):
             assert reader.wait_for(lambda _: True) == {"READY": "1"}
             reader.wait_for(lambda message: "WATCHDOG" in message)
+        wait_until(lambda: world.marks() is not None, "one of them follows")
         world.town.traffic(20)
         world.town.mine()
         wait_until(world.is_true, "the rows are true")
@@ -104,7 +105,7 @@ def test_the_watchdog_that_systemd_gives_to_the_loader_is_fed(world: World, stra
         shell = 'export WATCHDOG_PID=$$; exec "$@"'
         env = {**stranger.env, "NOTIFY_SOCKET": reader.name, "WATCHDOG_USEC": "1000000"}
         command = ["/bin/sh", "-c", shell, "sh", str(stranger.binary), "run", "-c", str(world.path)]
-        process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        process = stranger.keep(subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
         reader.wait_for(lambda message: "WATCHDOG" in message)
         ended(process, 0)
 

@@ -9,7 +9,7 @@ import pytest
 from actors.sandbox.town import Town
 from tests.proxy import Fault, Proxy
 from tests.proxy_faults import Disorder, Mute, Repeat, Vanish
-from tests.proxy_world import SOCKETS, Behind, busy, connected, following, still_true, struck
+from tests.proxy_world import SOCKETS, Behind, busily, busy, connected, following, still_true, struck
 from tests.world import Mode, eventually
 
 
@@ -20,10 +20,9 @@ async def test_a_socket_that_answers_pings_and_says_nothing_is_replaced(
     world = behind(proxy, **mode)
     async with following(world) as system:
         await eventually(lambda: system.view.chains["town"].connected, "a session")
-        with proxy.fault(Mute()) as fault:
+        with proxy.fault(Mute()):
             busy(town)
-            await eventually(struck(fault), "silence")
-            await eventually(lambda: proxy.connections == 2, "another socket")
+            await eventually(lambda: proxy.connections > 1, "another socket")
         busy(town)
         await still_true(world)
 
@@ -46,7 +45,8 @@ async def test_notifications_may_vanish_repeat_and_come_out_of_order(
         await connected(system)
         with proxy.fault(make()) as fault:
             busy(town, 12)
-            await eventually(struck(fault), "the fault")
+            # A node that pushes later than two closings have found is left, and what it was to push with it.
+            await eventually(busily(world, struck(fault)), "the fault")
             await still_true(world)
         assert not any(child.restarts for child in system.supervisor.children.values())
 
@@ -61,6 +61,6 @@ async def test_a_socket_that_is_cut_in_the_middle_of_a_message_is_opened_anew(
         busy(town)
         await proxy.cut()
         busy(town)
-        await eventually(lambda: proxy.connections == 2, "another socket")
+        await eventually(lambda: proxy.connections > 1, "another socket")
         await still_true(world)
         assert not any(child.restarts for child in system.supervisor.children.values())

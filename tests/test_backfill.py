@@ -98,10 +98,11 @@ def is_healed(world: World) -> bool:
 
 
 def move(town: Town, count: int) -> None:
-    """So many blocks of one transfer each; on a busy machine two of them may share one."""
-    for at in range(count):
-        town.transfer(town.wallets[at % 5], town.wallets[5 + at % 7], 1 + at)
-    town.settle()
+    """So many blocks of one transfer each."""
+    with town.by_hand():
+        for at in range(count):
+            town.transfer(town.wallets[at % 5], town.wallets[5 + at % 7], 1 + at)
+            town.settle()
 
 
 def asks_for_logs(call: Call) -> bool:

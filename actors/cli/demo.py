@@ -64,6 +64,7 @@ class Demo:
     end_rss: int = 0
     sent: int = 0
     stop_traffic: trio.Event = field(default_factory=trio.Event)
+    traffic_ended: trio.Event = field(default_factory=trio.Event)
 
 
 def rss() -> int:
@@ -90,6 +91,7 @@ async def traffic(demo: Demo) -> None:
         demo.sent += PER_ROUND
         with trio.move_on_after(ROUND_SECS):
             await demo.stop_traffic.wait()
+    demo.traffic_ended.set()
 
 
 async def show(demo: Demo) -> None:
@@ -110,9 +112,11 @@ async def show(demo: Demo) -> None:
 
 
 async def _caught_up(demo: Demo) -> bool:
-    """Whether every block so far is closed, asked of Postgres, within a bound."""
-    head = await trio.to_thread.run_sync(demo.town.block)
+    """Whether every block that has some of the traffic is closed, asked of Postgres, within a bound."""
     with trio.move_on_after(CATCH_UP_SECS):
+        await demo.traffic_ended.wait()
+        await trio.to_thread.run_sync(demo.town.settle)
+        head = await trio.to_thread.run_sync(demo.town.block)
         while True:
             marks = await trio.to_thread.run_sync(judge.closed, demo.database)
             _, fresh, _ = counts = await trio.to_thread.run_sync(judge.counts, demo.database)
@@ -133,7 +137,8 @@ async def ends(demo: Demo, signals: object) -> None:
     demo.half_rss = rss()
     await trio.sleep(demo.args.for_secs / 2)
     demo.stop_traffic.set()
-    await _caught_up(demo)
+    if not await _caught_up(demo):
+        say(f"the last events are not in the rows after {CATCH_UP_SECS} s")
     demo.end_rss = rss()
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from actors.errors import TrueupError
@@ -51,7 +52,7 @@ class Town:
 
     def __init__(self, anvil: Anvil, wallets: int, seed: int = 0) -> None:
         self._anvil, self._random = anvil, random.Random(seed)
-        self._mayor = anvil.rpc("eth_accounts")[0]
+        self._mayor, self._last_sent = anvil.rpc("eth_accounts")[0], ""
         self.wallets = [wallet_of(index) for index in range(wallets)]
         anvil.rpc("anvil_setCode", MULTICALL3, "0x" + CONTRACTS["Multicall3"]["deployedBytecode"])
         self.token, self.staking, self.delegation, self.weird = self._deploy("Token", "Staking", "Delegation", "Weird")
@@ -91,17 +92,30 @@ class Town:
 
     def send(self, to: str, data: str) -> str:
         """Send one transaction from the mayor, mined in its own time; its hash."""
-        found: str = self._anvil.rpc("eth_sendTransaction", self._tx(to, "0x" + data))
-        return found
+        self._last_sent = self._anvil.rpc("eth_sendTransaction", self._tx(to, "0x" + data))
+        return self._last_sent
 
     def mine(self) -> None:
         """Make one block now."""
         self._anvil.rpc("evm_mine")
 
     def settle(self) -> None:
-        """Make blocks until no transaction waits for one."""
-        while int(self._anvil.rpc("txpool_status")["pending"], 16):
-            self.mine()
+        """Make blocks until whatever was sent is in one: all of it is the mayor's, so the last is mined last. An empty pool says less: a
+        block takes its transactions out of that before it is there.
+        """
+        if self._last_sent and self._anvil.rpc("eth_getTransactionReceipt", self._last_sent) is None:
+            self._receipts([self._last_sent])
+
+    @contextmanager
+    def by_hand(self) -> Iterator[None]:
+        """Inside the block `mine` and `settle` alone make blocks. Else a busy node, which is to make one for each transaction, puts several
+        into one, and makes those that they were to be in a moment later, empty.
+        """
+        self._anvil.rpc("evm_setAutomine", False)
+        try:
+            yield
+        finally:
+            self._anvil.rpc("evm_setAutomine", True)
 
     def block(self) -> int:
         """The head."""
@@ -125,7 +139,7 @@ class Town:
             nonce = int(self._anvil.rpc("eth_getTransactionCount", self._mayor, "pending"), 16)
             calls = [("eth_sendTransaction", [{**self._random_tx(), "nonce": hex(nonce + at)}]) for at in range(count)]
             try:
-                self._anvil.batch(calls)
+                self._last_sent = self._anvil.batch(calls)[-1]
             except TrueupError as error:
                 if not any(words in str(error) for words in BEHIND) or not left:
                     raise

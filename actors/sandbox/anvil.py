@@ -54,15 +54,13 @@ class Anvil:
     def __enter__(self) -> Anvil:
         self._process = start(self._command, Path(self._folder.name, "log"))
         deadline = time.monotonic() + self._ready_secs
-        while True:
-            try:
-                self.rpc("eth_chainId")
-            except OSError as error:
-                if self._process.poll() is not None or time.monotonic() > deadline:
-                    raise TrueupError("anvil does not start") from error
-                time.sleep(0.02)
-            else:
-                return self
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise TrueupError("anvil does not start")
+            time.sleep(0.02)
+        if self._process.poll() is not None:
+            raise TrueupError("anvil does not start: another one answers at its port")
+        return self
 
     def __exit__(self, *exc: object) -> None:
         if self._connection is not None:
@@ -70,6 +68,13 @@ class Anvil:
         if self._process is not None:
             stop(self._process, signal.SIGTERM)
         self._folder.cleanup()
+
+    def _answers(self) -> bool:
+        try:
+            self.rpc("eth_chainId")
+        except OSError:
+            return False
+        return True
 
     def send_signal(self, number: int) -> None:
         """SIGSTOP freezes the node, SIGCONT wakes it."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
+import os
 import signal
 import socket
 import subprocess
@@ -10,7 +12,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from actors.errors import TrueupError
+
 PR_SET_PDEATHSIG = 1
+INSIST_SECS = 30
+PORTS = range(10_000, 32_000)  # below those that Linux gives to whoever connects
+PORTS_EACH = 64
+_numbers = itertools.count(PORTS_EACH * os.getpid())
 
 
 def die_with_parent() -> None:
@@ -28,20 +36,29 @@ def start(command: Sequence[str | Path], log: Path) -> subprocess.Popen[bytes]:
 
 
 def stop(process: subprocess.Popen[bytes], number: int) -> None:
-    """Ask it to end, and insist after ten seconds."""
+    """Ask it to end, and insist after half a minute."""
     if process.poll() is None:
         process.send_signal(signal.SIGCONT)
         process.send_signal(number)
         try:
-            process.wait(10)
+            process.wait(INSIST_SECS)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
 
 
 def free_port() -> int:
-    """A port that nobody listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that nobody listens on at the moment, and that nobody is likely to take before whoever asks has opened it.
+
+    One that the kernel finds would be: it gives the same to the next process that asks, and to any outgoing connection. So these are below the
+    ports that it gives away, and each process begins elsewhere.
+    """
+    for number in itertools.islice(_numbers, len(PORTS)):
+        port = PORTS[number % len(PORTS)]
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise TrueupError("every port is taken")

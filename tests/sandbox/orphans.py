@@ -15,7 +15,7 @@ with Started() as started:
     print(started.port, flush=True)
     sys.stdin.read()
 """
-PATIENCE_SECS = 10
+PATIENCE_SECS = 60
 
 
 def outlived(import_started: str) -> bool:

@@ -11,6 +11,7 @@ import pytest
 from actors.errors import TrueupError
 from actors.sandbox import postgres
 from actors.sandbox.postgres import PrivatePostgres
+from tests.postgres_world import start_again
 from tests.sandbox.orphans import outlived
 
 
@@ -30,7 +31,7 @@ def test_what_was_committed_is_there_after_a_crash() -> None:
         server.kill()
         with pytest.raises(psycopg.OperationalError):
             psycopg.connect(server.url("postgres"))
-        server.start()
+        start_again(server)
         with psycopg.connect(server.url("postgres")) as conn:
             assert conn.execute("SELECT value FROM kept").fetchone() == (7,)
 

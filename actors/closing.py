@@ -228,8 +228,9 @@ class Closer:
         self._ports.metrics.logs_withheld.labels(self._ports.config.name).inc(len(blocks))
         log.warning("logs were withheld the first time", asset=self._asset.name, wallets=len(blocks))
         first_by = {self._askings.by(block) for block in set(blocks)} - {asking.endpoint.index}
+        left = self._ports.pool.left()  # the parts of one asking may all find it, and are no new fault each
         for endpoint in self._ports.pool.endpoints:
-            if endpoint.index in first_by:
+            if endpoint.index in first_by and endpoint not in left:
                 self._ports.pool.failed(endpoint, Transient("withheld logs"))
 
     async def see_through(self, errand: Errand) -> None:

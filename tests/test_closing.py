@@ -19,6 +19,7 @@ from actors.evm.endpoint import Endpoint
 from actors.evm.http import HttpClient
 from actors.evm.pool import Pool
 from actors.messages import Marks
+from actors.metrics import Metrics
 from actors.ports import ChainPorts
 from actors.pushes import PushWatch
 from actors.restarts import Backoff
@@ -143,3 +144,20 @@ async def test_an_endpoint_that_is_stuck_is_not_asked_for_ever_while_the_other_o
             break
     assert asked[-1] is well
     assert len(asked) <= 5
+
+
+async def test_who_withheld_logs_is_left_once_however_many_parts_of_the_second_asking_find_it(autojump_clock: trio.testing.MockClock) -> None:
+    pool = Pool(["http://well", "http://withholds"], 1, HttpClient(), trio.current_time)
+    well, withholds = pool.endpoints
+    config, metrics = SimpleNamespace(max_log_blocks=1, name="c"), Metrics()
+    ports: Any = SimpleNamespace(pool=pool, config=config, metrics=metrics, askings={"A": Askings()})
+    ports.askings["A"].ended(Asking(withholds, Marks(10, 10), 0, 11, None), 20)
+    closer = Closer(ports, SimpleNamespace(name="A", checkpoint="a", triggers=[]), None, PushWatch())  # type: ignore[arg-type]  # no reorgs in here
+    for block in range(11, 15):
+        closer._judge(Asking(well, Marks(20, block - 1), 0, block, block), [block])
+    assert (well.failures, withholds.failures) == (0, 1)
+    assert withholds.last_error == "withheld logs"
+    assert metrics.logs_withheld.labels("c")._value.get() == 4
+    await trio.sleep(2)
+    closer._judge(Asking(well, Marks(20, 15), 0, 16, 16), [16])
+    assert withholds.failures == 2

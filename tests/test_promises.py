@@ -66,7 +66,7 @@ async def test_a_sweep_never_sets_blocknumber(tmp_path: Path, database_url: str,
 async def test_a_sweeper_that_dies_leaves_the_subscribers_socket_as_it_was(
     tmp_path: Path, database_url: str, town: Town
 ) -> None:
-    world = World(tmp_path, database_url, town, interval=1000, chain="confirm_secs = 1000")
+    world = World(tmp_path, database_url, town, interval=1000, chain="confirm_secs = 1000\npoll_interval_secs = 1000")
     async with running(world) as system:
         ports = system.chains["town"]
         # One for the boot, two for the probe, one for the closing at the start, and one for the closing that the session wakes.

@@ -42,7 +42,7 @@ from tests.proxy_faults import (
 )
 from tests.proxy_world import twin_of
 
-SECS = 10
+SECS = 60
 NUMBER = selector("getBlockNumber()")
 
 
@@ -53,7 +53,7 @@ async def proxy(anvil: Anvil) -> AsyncIterator[Proxy]:
 
 
 async def post(proxy: Proxy, body: Any) -> httpx.Response:
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=SECS) as client:
         return await client.post(proxy.http, json=body)
 
 

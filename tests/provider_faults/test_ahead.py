@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import trio
 
+from actors import ahead
+from actors.evm import pool
 from actors.sandbox.town import Town
 from actors.system import System
 from tests.postgres_world import locked, touch_all, waits_for_a_lock
@@ -75,15 +77,19 @@ async def test_blocks_whose_wallets_have_no_rows_are_not_read_ahead(behind: Behi
         await connected(system)
         with proxy.fault(asked):
             for _ in range(3):
-                touch_all(town)
+                with town.by_hand():  # one block: a first one that has the two rows alone would have the next one's read ahead
+                    touch_all(town)
+                    town.settle()
                 truths = town.truths(rows, town.block())
                 await eventually(lambda: {w: b for w, (b, _) in world.rows().items()} == truths, "true rows")  # noqa: B023  # within the turn
     assert asked.wallets == {wallet.hex() for wallet in rows}
 
 
 async def test_what_fails_ahead_is_the_first_failure_of_its_batch_which_asks_the_other_endpoint(
-    behind: Behind, town: Town, first: Proxy, second: Proxy
+    behind: Behind, town: Town, first: Proxy, second: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(pool, "DOWN_SECS", (60.0, 60.0))  # a busy machine is not to come back to it for the same block
+    monkeypatch.setattr(ahead, "FRESH_FAULT_SECS", 60.0)
     world = behind(first, second, chain=HEADS_ALONE)
     async with reading_ahead(world):
         with first.fault(Reads(town, fails=True)) as failed, second.fault(Reads(town)) as answered:

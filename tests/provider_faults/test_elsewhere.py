@@ -67,7 +67,7 @@ async def test_a_replica_on_another_branch_of_the_same_height_makes_no_reorg(
             world = behind(first, second, **mode)
             async with following(world) as system:
                 busy(town, 12)
-                mine(town, 2)
+                mine(town, 12)
                 await still_true(world)
                 mine(lost, town.block() - lost.block())
                 with second.fault(OtherNode()) as fault:
@@ -89,7 +89,7 @@ async def test_it_makes_none_either_while_the_better_endpoint_is_left(
             world = behind(first, second, **mode)
             async with following(world) as system:
                 busy(town, 12)
-                mine(town, 2)
+                mine(town, 12)
                 await still_true(world)
                 mine(lost, town.block() - lost.block())
                 better, worse = system.chains["town"].pool.endpoints

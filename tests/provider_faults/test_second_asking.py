@@ -87,7 +87,8 @@ async def test_a_second_endpoint_that_is_always_a_block_behind_confirms_what_it_
     behind: Behind, town: Town, first: Proxy, second: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(second_asking, "FIRST_WALLETS", 1)
-    world = behind(first, second, **ONE_BLOCK_A_QUESTION)
+    monkeypatch.setattr(pool, "DOWN_SECS", (0.04, 1.0))
+    world = behind(first, second, chain=ONE_BLOCK_A_QUESTION["chain"].replace("stall_secs = 1\n", "stall_secs = 30\n"))
     with second.fault(Asked(town)) as other, second.fault(Lag(1)):
         async with following(world):
             begun = world.marks()

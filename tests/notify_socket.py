@@ -37,7 +37,7 @@ class NotifySocket:
                 return self.messages
             self.messages.append(dict(line.split("=", 1) for line in text.split("\n")))
 
-    def wait_for(self, what: Callable[[dict[str, str]], bool], secs: float = 30) -> dict[str, str]:
+    def wait_for(self, what: Callable[[dict[str, str]], bool], secs: float = 60) -> dict[str, str]:
         """The first message, of those that came and that will come, of which it holds."""
         deadline = time.monotonic() + secs
         while time.monotonic() < deadline:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from typing import Any
@@ -11,11 +12,12 @@ from typing import Any
 import psycopg
 import trio
 
+from actors.errors import TrueupError
 from actors.health import readiness
 from actors.sandbox.postgres import PrivatePostgres
 from actors.sandbox.town import Town
 from actors.system import System
-from tests.world import World, eventually, followed, running
+from tests.world import PATIENCE_SECS, World, eventually, followed, running
 
 CHECKPOINT = "SELECT 1 FROM eth_indexer_checkpoints FOR UPDATE"
 ROWS = "SELECT 1 FROM eth_wallet_balances FOR UPDATE"
@@ -101,6 +103,19 @@ def touch_all(town: Town) -> None:
 
 def backends(url: str) -> set[int]:
     return {pid for (pid,) in admin(url, f"SELECT pid {OURS}")}
+
+
+def start_again(server: PrivatePostgres) -> None:
+    """Start it after a stop or a crash: it refuses for as long as the last backends of the one before hold its memory."""
+    deadline = time.monotonic() + PATIENCE_SECS
+    while True:
+        try:
+            return server.start()
+        except TrueupError:
+            server.stop()
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
 
 
 def processes(server: PrivatePostgres) -> list[int]:

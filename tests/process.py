@@ -49,4 +49,4 @@ def reap(process: subprocess.Popen[Any]) -> None:
     for pipe in (process.stdout, process.stderr):
         if pipe is not None:
             pipe.close()
-    process.wait(timeout=10)
+    process.wait(timeout=60)

@@ -146,7 +146,7 @@ async def test_rows_are_held_while_they_are_read_renewed_and_free_after_a_clean_
     tmp_path: Path, database_url: str, town: Town, anvil: Anvil
 ) -> None:
     async with open_proxy(anvil) as proxy:
-        world = LedgerWorld(tmp_path, database_url, lease=0.6)
+        world = LedgerWorld(tmp_path, database_url, lease=6)
         chain = world.books.chain("somewhere", proxy.http)
         rows = world.fill(town, chain, world.books.asset(chain, town.token))
         held = "SELECT DISTINCT locked_by, locked_until, locked_until > now() FROM wallet_balances"

@@ -15,6 +15,7 @@ from actors.sandbox.town import Town
 from tests.awaits import Awaits
 from tests.deaths import die_at_each, empty, mortal
 from tests.ledger_world import LedgerWorld, syncing
+from tests.postgres_world import start_again
 from tests.proxy import Fault, open_proxy
 from tests.proxy_faults import BodyCap, HalfJson, HangUp, HtmlPage, IgnoresTag, Lag, OtherChain, OtherId, SubCallCap, Throttle
 from tests.test_ledger import synced, token_balances
@@ -66,7 +67,7 @@ async def test_postgres_may_go_and_come_back(tmp_path: Path, town: Town, anvil: 
             await eventually(lambda: synced(world, rows), "synced rows")
             server.stop(number)
             await eventually(lambda: not system.view.store_ok, "a worker that waits")
-            server.start()
+            start_again(server)
             times = max(count for (count,) in world.books.query("SELECT sync_count FROM wallet_balances"))
             await eventually(lambda: synced(world, rows, times + 2), "rows that are synced again")
             assert [name for name, child in system.supervisor.children.items() if child.restarts] == []

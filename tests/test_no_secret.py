@@ -26,6 +26,7 @@ from actors.sandbox.town import Town
 from tests.dashboard.plant import Proxies
 from tests.ledger_scene import SEED, Books
 from tests.plants import KINDS, Garden, secret_keys
+from tests.process import reap
 from tests.role import ROLE, as_service, init
 from tests.telltales import RevertsFor, Telltale
 from tests.world import PATIENCE_SECS, World
@@ -111,7 +112,9 @@ class Scene:
             said, _ = process.communicate(timeout=secs)
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGINT)
-            said, _ = process.communicate(timeout=20)
+            said, _ = process.communicate(timeout=60)
+        finally:
+            reap(process)
         self.said[name] = said
         return process.returncode
 
@@ -126,7 +129,7 @@ class Scene:
             yield process
             self.said[f"{name}: ps"] = Path(f"/proc/{process.pid}/cmdline").read_text()
             process.send_signal(signal.SIGTERM)
-            process.wait(30)
+            process.wait(60)
         finally:
             process.kill()
             process.wait()
@@ -147,7 +150,7 @@ class Scene:
         for path in ("/", "/healthz", "/readyz", "/eth/health", "/metrics", "/api/status", "/api/events", "/nothing"):
             request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", headers={"accept": "text/html" if path == "/" else "*/*"})
             try:
-                with urllib.request.urlopen(request, timeout=10) as answer:
+                with urllib.request.urlopen(request, timeout=60) as answer:
                     said = answer.readline() + answer.readline() if path == "/api/events" else answer.read()
                     self.said[f"{name}: {path}"] = str(answer.headers) + said.decode()
             except urllib.error.HTTPError as error:

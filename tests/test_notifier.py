@@ -185,12 +185,12 @@ def test_a_real_run_says_ready_then_lives_then_says_that_it_stops(tmp_path: Path
         assert sum("WATCHDOG" in message for message in reader.messages)
         process.send_signal(signal.SIGTERM)
         reader.wait_for(lambda message: "STOPPING" in message)
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
 
 
 def test_a_run_that_is_refused_never_says_ready(tmp_path: Path, database_url: str, town: Town) -> None:
     world = World(tmp_path, database_url, town)
     world.query("DROP TABLE eth_wallet_balances")
     with NotifySocket() as reader, running(world, reader) as process:
-        assert process.wait(30) == 2
+        assert process.wait(60) == 2
         assert reader.read() == []

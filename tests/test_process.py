@@ -16,6 +16,7 @@ import pytest
 from actors.sandbox.anvil import Anvil
 from actors.sandbox.postgres import PrivatePostgres
 from actors.sandbox.town import Town
+from tests.postgres_world import start_again
 from tests.process import start, trueup, wait_until
 from tests.role import ROLE, as_service
 from tests.world import World
@@ -42,13 +43,13 @@ def test_sigterm_in_the_middle_of_traffic_is_a_clean_stop_and_loses_nothing(worl
         wait_until(lambda: (world.marks() or (0,))[0] >= world.town.block(), process)
         world.town.traffic(40)
         process.send_signal(number)
-        said, _ = process.communicate(timeout=20)
+        said, _ = process.communicate(timeout=60)
         assert process.returncode == (0 if number != signal.SIGKILL else -signal.SIGKILL), said
         assert "Traceback" not in said
     process = start(world)
     wait_until(world.is_true, process)
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=20)
+    process.communicate(timeout=60)
 
 
 def _closed(world: World, block: int) -> bool:
@@ -56,7 +57,7 @@ def _closed(world: World, block: int) -> bool:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_sigkill_at_twenty_moments_under_traffic_loses_no_touched_wallet(world: World) -> None:
     moments = random.Random(20)
     process = start(world)
@@ -68,12 +69,12 @@ def test_sigkill_at_twenty_moments_under_traffic_loses_no_touched_wallet(world: 
         wait_until(partial(_closed, world, reached), process)
         world.town.traffic(10)
         process.kill()
-        process.communicate(timeout=20)
+        process.communicate(timeout=60)
         process = start(world)
     world.town.mine()
     wait_until(world.is_true, process)
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=20)
+    process.communicate(timeout=60)
 
 
 def test_sigterm_while_postgres_is_down_is_exit_0_within_the_grace(tmp_path: Path, town: Town) -> None:
@@ -84,13 +85,13 @@ def test_sigterm_while_postgres_is_down_is_exit_0_within_the_grace(tmp_path: Pat
         postgres.stop()
         town.traffic(40)
         process.send_signal(signal.SIGTERM)
-        said, _ = process.communicate(timeout=20)
+        said, _ = process.communicate(timeout=60)
         assert process.returncode == 0, said
-        postgres.start()
+        start_again(postgres)
         process = start(world)
         wait_until(world.is_true, process)
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=20)
+        process.communicate(timeout=60)
 
 
 def test_every_endpoint_on_another_chain_is_refused_and_nothing_is_written(world: World) -> None:
@@ -164,7 +165,7 @@ def test_the_seeds_tables_are_taken_over_as_they_stand(tmp_path: Path, database_
     wait_until(lambda: (world.marks() or (0,))[0] >= town.block(), process)
     wait_until(lambda: world.query("SELECT count(*) FROM eth_wallet_balances WHERE read_block IS NOT NULL") >= [(50,)], process)
     process.send_signal(signal.SIGTERM)
-    assert process.wait(20) == 0
+    assert process.wait(60) == 0
     after = dict(world.query("SELECT wallet, (balance, blocknumber, updated_at, created_at)::text FROM eth_wallet_balances"))
     changed = {wallet for wallet in after if before.get(wallet) != after[wallet]}
     read = world.query("SELECT wallet, balance, blocknumber FROM eth_wallet_balances WHERE read_block IS NOT NULL")

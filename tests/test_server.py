@@ -55,7 +55,7 @@ async def serving(chaos: ChaosConfig = CHAOS, bind: ServerConfig = LOCAL) -> Asy
         site = Site(healthy(now=trio.current_time(), at=datetime.now(UTC)))
         start: Callable[..., object] = nursery.start
         url = await start(server.run, bind, chaos, site.view, Metrics(), site.kill)  # type: ignore[misc]
-        async with httpx.AsyncClient(base_url=url, trust_env=False) as site.client:
+        async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=60) as site.client:
             yield site
         nursery.cancel_scope.cancel()
 
@@ -327,7 +327,7 @@ async def test_the_server_answers_before_it_dies_of_its_own_kill_and_comes_back(
 
     supervisor = Supervisor([ChildSpec("server", run)], Limits())
     back = trio.Event()
-    async with trio.open_nursery() as nursery, httpx.AsyncClient(trust_env=False) as client:
+    async with trio.open_nursery() as nursery, httpx.AsyncClient(trust_env=False, timeout=60) as client:
         await nursery.start(supervisor.run)
         back = trio.Event()
         answer = await client.post(f"{urls[0]}/api/actors/server/kill", headers=BEARER)

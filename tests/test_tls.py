@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -75,7 +76,7 @@ async def test_a_certificate_that_is_not_good_is_refused_over_http_and_nothing_i
     async with behind_tls(anvil.http, issue()) as front, HttpClient(str(ca_file)) as client:
         with pytest.raises(Transient, match=rf"^not reached: its certificate is refused: .*{why}$"):
             await client.post(front.http + "/v2/SECRETKEY123", ASKED)
-        with trio.fail_after(10):
+        with trio.fail_after(60):
             while not front.refused:
                 await trio.sleep(0.01)
         assert front.heard == b""
@@ -137,6 +138,12 @@ async def test_a_postgres_of_a_private_authority_is_verified(database_url: str, 
         assert b"select 7" in front.heard
 
 
+def refusal(command: str, path: Path) -> subprocess.CompletedProcess[str]:
+    """What a command says; once more with more time where a busy machine had not heard of the certificate in the little that the config gives."""
+    done = trueup(command, "-c", path)
+    return trueup(command, "-c", path, TRUEUP_SUPERVISOR__GRACE_SECS="30") if "timed out" in done.stderr else done
+
+
 @pytest.mark.parametrize(
     ("issue", "why"),
     [(somebodys, "certificate verify failed"), (elsewhere, 'does not match host name "127.0.0.1"'), (expired, "certificate verify failed")],
@@ -150,7 +157,7 @@ async def test_a_postgres_whose_certificate_is_not_good_is_refused_by_its_key_an
         url = verified(database_url, front, ca_file).replace("postgres@", "postgres:s3cretword@")
         path.write_text(f'[database]\nurl = "{url}"\n[supervisor]\ngrace_secs = 0.5\n[[chain]]\nname = "c"\nchain_id = 1\nhttp = ["http://127.0.0.1:1"]\n[ledger]\nenabled = true\n')
         for command in ("init", "run"):
-            done = await trio.to_thread.run_sync(trueup, command, "-c", path)
+            done = await trio.to_thread.run_sync(refusal, command, path)
             assert done.returncode == 2, done
             assert done.stderr.count("\n") == 1
             assert "database.url: " in done.stderr
@@ -180,6 +187,6 @@ async def test_the_service_runs_on_a_node_and_a_postgres_of_a_private_authority(
             assert b"insert into eth_wallet_balances" in bytes(postgres.heard).replace(b'"', b"")
         finally:
             process.terminate()
-            with trio.move_on_after(30, shield=True):
-                said, _ = await trio.to_thread.run_sync(partial(process.communicate, timeout=20))
+            with trio.move_on_after(70, shield=True):
+                said, _ = await trio.to_thread.run_sync(partial(process.communicate, timeout=60))
         assert process.returncode == 0, said

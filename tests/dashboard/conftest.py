@@ -14,6 +14,7 @@ from tests.dashboard.stage import Stage
 
 Open = Callable[..., "Shown"]
 DESK, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
+PATIENCE_MS = 100_000.0  # longer than the product's own times: a socket's backoff is up to a minute, and a warning is shown as long
 
 
 class Shown:
@@ -42,7 +43,7 @@ class Shown:
     def text(self, selector: str) -> str:
         return self.page.locator(selector).inner_text()
 
-    def says(self, *words: str, within: str = "#verdict", timeout: float = 40_000) -> None:
+    def says(self, *words: str, within: str = "#verdict", timeout: float = PATIENCE_MS) -> None:
         """Wait until a line of the verdict has all these words in it, in sight without scrolling."""
         script = """([within, words]) => [...document.querySelectorAll(`${within} li, ${within} h2, ${within} p`)].some((line) => {
             const box = line.getBoundingClientRect();
@@ -54,13 +55,21 @@ class Shown:
         except Exception as error:
             raise AssertionError(f"no line in sight has {words}; there is: {self.text('#verdict')}") from error
 
+    def listen(self) -> None:
+        """Remember all that the verdict says from now on: some of it is gone after a few seconds."""
+        self.page.evaluate("""() => {
+            const verdict = document.querySelector("#verdict");
+            window.heard = [];
+            new MutationObserver(() => heard.push(verdict.innerText)).observe(verdict, { subtree: true, childList: true, characterData: true });
+        }""")
+
     def told(self, words: str) -> None:
-        """Wait until the verdict says this, wherever the window stands."""
-        self.until("(words) => document.querySelector('#verdict').innerText.includes(words)", words)
+        """Wait until the verdict has said this since `listen`, wherever the window stands."""
+        self.until("(words) => heard.some((text) => text.includes(words))", words)
 
     def until(self, script: str, arg: Any = None) -> None:
         """Wait until this holds in the page."""
-        self.page.wait_for_function(script, arg=arg, timeout=40_000)
+        self.page.wait_for_function(script, arg=arg, timeout=PATIENCE_MS)
 
     def fits(self) -> bool:
         """Whether nothing has to be scrolled sideways."""

@@ -29,6 +29,7 @@ CAP = 1_000_000_000
 CHAIN = f"confirm_secs = 0.5\npoll_interval_secs = 0.3\nstall_secs = 1\ncompute_units_per_month = {CAP}\n"
 EXTRA = f'[chaos]\nenabled = true\ntoken = "{TOKEN}"'
 SLIP = "UPDATE eth_wallet_balances SET balance = 7 WHERE wallet = (SELECT min(wallet) FROM eth_wallet_balances WHERE read_block > 0) RETURNING wallet"
+ANSWER_SECS = 30
 REVERTS = 1  # a mode of the contract `Weird`
 
 
@@ -103,7 +104,7 @@ class Plant:
         deadline = time.monotonic() + PATIENCE_SECS
         while self.service is not None and self.service.poll() is None and time.monotonic() < deadline:
             try:
-                urllib.request.urlopen(self.url + "/healthz", timeout=5).close()
+                urllib.request.urlopen(self.url + "/healthz", timeout=ANSWER_SECS).close()
                 return
             except OSError:
                 time.sleep(0.05)
@@ -140,9 +141,16 @@ class Plant:
         raise AssertionError(self.status()["assets"])
 
     def status(self) -> dict[str, Any]:
-        """What it says of itself."""
-        with urllib.request.urlopen(self.url + "/api/status", timeout=5) as answer:
-            return dict(json.load(answer))
+        """What it says of itself, sooner or later."""
+        deadline = time.monotonic() + PATIENCE_SECS
+        while True:
+            try:
+                with urllib.request.urlopen(self.url + "/api/status", timeout=ANSWER_SECS) as answer:
+                    return dict(json.load(answer))
+            except OSError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
 
     def kill(self) -> None:
         """End it as a crash of the machine would."""

@@ -24,7 +24,7 @@ from actors.sandbox.town import Town
 from tests.docs.pages import ROOT, Block, blocks
 
 LONGEST_SECS = 100
-STOP_SECS = 20
+STOP_SECS = 60
 CONTRACTS = ("0x18aAA7115705e8be94bfFEBDE57Af9BFc265B998", "0xe6D97B2099F142513be7A2a068bE040656Ae4591", "0x4d7968ebfD390D5E7926Cb3587C39eFf2F9FB225")
 # `trueup run` is left running once it is ready, as in a terminal of its own; its exit code is kept for the end.
 TRUEUP = """#!/usr/bin/env bash
@@ -48,7 +48,7 @@ exec env -u TRUEUP_SERVER__BIND "{python}" -m actors demo $(echo "${{@:2}}" | se
 CURL = """#!{python}
 import sys, urllib.request
 try:
-    print(urllib.request.urlopen(sys.argv[-1].replace("127.0.0.1:1325", "127.0.0.1:{port}"), timeout=10).read().decode())
+    print(urllib.request.urlopen(sys.argv[-1].replace("127.0.0.1:1325", "127.0.0.1:{port}"), timeout=60).read().decode())
 except OSError as error:
     sys.exit(f"curl: {{error}}")
 """

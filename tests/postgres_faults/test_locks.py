@@ -115,8 +115,9 @@ async def test_a_lock_that_outlasts_a_timeout_is_said_and_waited_for_again(
 async def test_a_deadlock_with_another_program_costs_nothing_but_the_next_attempt(
     tmp_path: Path, database_url: str, town: Town
 ) -> None:
-    # The service looks for a deadlock, the other program never does: so it is the service that is given up.
-    admin(database_url, f"ALTER DATABASE {database_url.rpartition('/')[2]} SET deadlock_timeout = '1s'")
+    # The service looks for a deadlock, the other program never does: so it is the service that is given up. It looks once, so long after it
+    # began to wait: by then the other one, whatever holds it up, must wait too.
+    admin(database_url, f"ALTER DATABASE {database_url.rpartition('/')[2]} SET deadlock_timeout = '5s'")
     world = World(tmp_path, database_url, town, **POLLING)
     async with following(world) as system:
         await with_a_row_each(world)

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from actors.errors import TrueupError
 from actors.sandbox.postgres import PrivatePostgres
 from actors.sandbox.town import Town
 from tests.postgres_world import (
@@ -23,20 +22,11 @@ from tests.postgres_world import (
     frozen,
     locked,
     says,
+    start_again,
     true_and_ready,
     waits_for_a_lock,
 )
 from tests.world import LOGS, MODES, Mode, World, eventually, running
-
-
-def start_again(server: PrivatePostgres) -> None:
-    """Start it; a crash's last backends may still hold its memory for a moment."""
-    for _ in range(20):
-        try:
-            return server.start()
-        except TrueupError:
-            server.stop()
-    raise AssertionError("Postgres does not start again")
 
 
 @MODES

@@ -354,7 +354,7 @@ class History:
 def run(seed: int, show: Callable[[str], object] | None = None) -> Report:
     """Run one history. The same seed gives the same trace, in whatever process."""
     trace = Trace(show)
-    _seed_the_scheduler(seed)
+    seed_the_scheduler(seed)
     history = History(seed, trace)
     reaper = Reaper(random.Random(seed), history.setting.kill_every_steps, history.strike)
     lines = Lines(trace)
@@ -372,11 +372,11 @@ def run(seed: int, show: Callable[[str], object] | None = None) -> Report:
         logger.propagate = True
 
 
-def _seed_the_scheduler(seed: int) -> None:
+def seed_the_scheduler(seed: int) -> None:
     """Trio shuffles the tasks that are ready, on purpose; with a seed it does so in the same way each time. Hypothesis does the same."""
     trio_run._ALLOW_DETERMINISTIC_SCHEDULING = True  # type: ignore[misc]  # final, but Hypothesis sets it as well
     trio_run._r.seed(seed)
     random.seed(seed)
 
 
-__all__ = ["History", "Report", "Setting", "run"]
+__all__ = ["History", "Report", "Setting", "run", "seed_the_scheduler"]

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from tests.process import reap
@@ -44,7 +45,8 @@ class Stranger:
 
     def __exit__(self, *exc: object) -> None:
         for pid in self.processes():
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it has just ended
+                os.kill(pid, signal.SIGKILL)
         for process in self._started:
             reap(process)
         self._place.cleanup()
@@ -67,7 +69,7 @@ class Stranger:
         self._started.append(process)
         return process
 
-    def run_as_nobody(self, *words: str, secs: float = 60) -> subprocess.CompletedProcess[str]:
+    def run_as_nobody(self, *words: str, secs: float = 200) -> subprocess.CompletedProcess[str]:
         """The same as an ordinary user, which only root can arrange."""
         for path in (self.place, self.place / "tmp", self.place / "empty"):
             path.chmod(0o777)

@@ -51,7 +51,7 @@ def is_ready(url: str) -> Callable[[], bool]:
 
 def ended(process: subprocess.Popen[str], code: int) -> None:
     process.send_signal(signal.SIGTERM)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=60)
     assert process.returncode == code, (out, err)
 
 
@@ -145,7 +145,7 @@ def test_the_executable_may_be_replaced_while_it_runs(world: World, stranger: St
     world.town.traffic(20)
     world.town.mine()
     wait_until(world.is_true, "the rows are true")
-    with urllib.request.urlopen(f"http://{bind}/metrics", timeout=5) as answer:
+    with urllib.request.urlopen(f"http://{bind}/metrics", timeout=60) as answer:
         assert answer.status == 200
     ended(service, 0)
     assert stranger.files() == []

@@ -15,6 +15,13 @@ from actors.store.postgres import Conn, connect
 from tests.store.scene import AUDIO, Store, config_of, key
 
 PUT = "insert into eth_wallet_balances (wallet, balance, updated_at) values (%s, 0, now()::timestamp - make_interval(secs => %s))"
+PATIENT_MS = 50_000  # another than the session's own, which is a minute
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is found is in question here, and not whether a busy machine finds it in two seconds."""
+    monkeypatch.setattr(ages, "STATEMENT_MS", PATIENT_MS)
 
 
 def put(store: Store, *ages_secs: float, first: int = 1) -> None:
@@ -77,7 +84,7 @@ def test_the_oldest_wallet_is_found_behind_many_rows_that_hold_none(store: Store
 
 
 def test_where_such_rows_take_up_the_time_the_counts_of_wallets_tell_the_oldest(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ages, "time", SimpleNamespace(monotonic=iter((0.0, 1.0, 3.0)).__next__))
+    monkeypatch.setattr(ages, "time", SimpleNamespace(monotonic=iter((0.0, 1.0, PATIENT_MS / 1000 + 1)).__next__))
     store.conn.execute(STRANGERS.format("90000", 5000).encode())
     put(store, 9000, 60)
     found = measure(store.conn, store.asset)
@@ -144,6 +151,7 @@ def test_a_locked_table_is_not_waited_for_and_takes_nothing_with_it(store: Store
     with connect(store.url) as other, other.transaction():
         other.execute("lock table eth_wallet_balances in access exclusive mode")
         assert ages.measure(store.conn, store.asset) is None
+    monkeypatch.setattr(ages, "STATEMENT_MS", PATIENT_MS)
     assert measure(store.conn, store.asset).rows == 1
     assert store.one("show statement_timeout") == ("1min",)
 
@@ -170,7 +178,7 @@ def test_a_million_rows_are_sampled_to_a_few_percent(store: Store) -> None:
         assert found.sampled
         assert found.rows == pytest.approx(1_000_000, rel=0.01)
         assert found.max_secs == pytest.approx(DAY, abs=HOUR)
-    # Of 2,000 pages, each as good as one row: three standard deviations of the rank, and one percent of a bucket.
-    assert wrong[0.5] < 0.08
+    # Of 2,000 pages in 15,000, each as good as one row: four standard deviations of the rank, being the worst of ten, and half of a bucket.
+    assert wrong[0.5] < 0.1
     assert wrong[0.9] < 0.035
     assert wrong[0.99] < 0.02

@@ -119,7 +119,7 @@ def test_a_table_without_pages_is_read_within_its_time(store: Store) -> None:
     with connect(store.url) as other, other.transaction():
         other.execute("lock table eth_wallet_balances in access exclusive mode")
         assert audit.bernoulli_within(store.conn, store.asset, 20, 100) is None
-    found = audit.bernoulli_within(store.conn, store.asset, 20, 2000)
+    found = audit.bernoulli_within(store.conn, store.asset, 20, 60_000)
     assert found is not None
     assert len(found.rows) == 20
 

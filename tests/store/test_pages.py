@@ -172,7 +172,8 @@ async def test_a_session_that_idled_in_a_transaction_for_too_long_may_try_again(
         with conn.transaction():
             conn.execute("set local idle_in_transaction_session_timeout = '10ms'")
             conn.execute("select 1")
-            threading.Event().wait(0.3)
+            while store.one("select 1 from pg_stat_activity where pid = %s", conn.info.backend_pid):
+                threading.Event().wait(0.01)
             conn.execute("select 1")
 
     database = Database(store.url, "test")

@@ -35,10 +35,10 @@ def insert_then(conn: Conn, started: trio.Event, query: str) -> None:
 
 
 async def cancelled_in(database: Database, unit: Callable[..., Any], *args: Any) -> None:
-    """Run a unit and cancel it once it has begun."""
+    """Run a unit and cancel it once it has begun; no socket is cut because a busy server is slow to give it up."""
     started = trio.Event()
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(functools.partial(database.run, unit, started, *args))
+        nursery.start_soon(functools.partial(database.run, unit, started, *args, grace=60))
         await started.wait()
         nursery.cancel_scope.cancel()
 

@@ -6,7 +6,6 @@ import json
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,14 +16,9 @@ from typing import Any
 
 import pytest
 
+from actors.sandbox.process import free_port
 from actors.sandbox.town import Town
 from tests.world import PATIENCE_SECS, World
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 class Service:
@@ -68,7 +62,7 @@ class Service:
 
     def get(self, path: str) -> str:
         """What the server answers."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self._port}{path}", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self._port}{path}", timeout=30) as answer:
             return str(answer.read().decode())
 
     def config(self) -> dict[str, Any]:
@@ -82,7 +76,7 @@ class Service:
     def stop(self) -> None:
         """A clean end."""
         self.process.send_signal(signal.SIGTERM)
-        assert self.process.wait(20) == 0, self.log()
+        assert self.process.wait(60) == 0, self.log()
         assert "Traceback" not in self.log()
 
 
@@ -166,7 +160,7 @@ def test_the_log_is_as_talkative_and_of_the_form_that_the_file_says_now(service:
     service.hang_up()
     service.says('config: log.level \\"error\\" -> \\"info\\"', 'config: log.format \\"console\\" -> \\"json\\"')
     lines = [json.loads(line) for line in service.log()[quiet:].splitlines()]
-    assert all(line["level"] == "info" for line in lines)
+    assert all(line["level"] != "debug" for line in lines)
     service.change('format = "json"', 'format = "console"')
     service.hang_up()
     service.says('INFO config config: log.format "json" -> "console"')

@@ -104,9 +104,14 @@ class Supervisor:
         return True
 
     async def _watch_progress(self) -> None:
+        stood_still = False
         while True:
-            await self._timers.sleep(lambda: self._limits.progress_secs / 4)
+            due = await self._timers.sleep(lambda: self._limits.progress_secs / 4)
             patience = self._limits.progress_secs
+            # After a freeze of the whole process everybody's last beat is old, and who was well is about to try again.
+            stood_still = not stood_still and trio.current_time() - due > patience / 4
+            if stood_still:
+                continue
             for child in list(self.children.values()):
                 stuck = trio.current_time() - child.efforts.oldest_beat()
                 if stuck > patience and not child.stopping and child.stalled is None and child.scope is not None:

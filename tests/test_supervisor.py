@@ -214,6 +214,30 @@ async def test_retries_waits_for_others_and_idleness_are_no_stall(autojump_clock
     assert supervisor.children["patient"].restarts == 0
 
 
+@pytest.mark.parametrize(("well", "stalls"), [(True, 0), (False, 1)], ids=["who tries again is left alone", "who is stuck is not"])
+async def test_after_a_freeze_of_the_whole_process_everybody_has_a_moment(
+    autojump_clock: trio.testing.MockClock, well: bool, stalls: int
+) -> None:
+    async def retries(*, task_status: trio.TaskStatus[None]) -> None:
+        task_status.started()
+        with effort():
+            while True:
+                beat()
+                await trio.sleep(1 if well or trio.current_time() < 100 else 1000)
+                for _ in range(20):  # to hear that the answer was too late takes a few steps
+                    await trio.lowlevel.checkpoint()
+
+    causes: list[str] = []
+    supervisor = Supervisor([ChildSpec("retries", retries)], SupervisorConfig(progress_secs=40), lambda name, cause: causes.append(cause))
+    async with trio.open_nursery() as nursery:
+        await nursery.start(supervisor.run)
+        await trio.sleep(60.5)
+        autojump_clock.jump(200)
+        await trio.sleep(55)
+        nursery.cancel_scope.cancel()
+    assert causes == ["stall"] * stalls
+
+
 async def test_a_child_that_is_added_later_stops_before_the_one_that_it_comes_after(nursery: trio.Nursery) -> None:
     record: list[str] = []
     one, two, late = Actor("one", record), Actor("two", record), Actor("late", record)

@@ -22,6 +22,7 @@ GAS = hex(29_000_000)
 PER_MINT = 200
 MOST_BLOCKS = 100
 MOST_TRIES = 5
+OWN_BLOCKS_SECS = 1.0
 # What a busy node says where it has not counted a transaction yet that it has taken.
 BEHIND = ("nonce too low", "replacement transaction underpriced")
 SEEDED = 10**18
@@ -96,15 +97,25 @@ class Town:
         return self._last_sent
 
     def mine(self) -> None:
-        """Make one block now."""
+        """Make one block now, after those that the node makes by itself for what was sent: it would make them all the same, a moment later and
+        empty, if this one took their transactions.
+        """
+        if self._last_sent and self._anvil.rpc("anvil_getAutomine"):
+            deadline = time.monotonic() + OWN_BLOCKS_SECS
+            while not self._is_mined(self._last_sent) and time.monotonic() < deadline:
+                time.sleep(0.001)
+        self._last_sent = ""
         self._anvil.rpc("evm_mine")
+
+    def _is_mined(self, sent: str) -> bool:
+        return self._anvil.rpc("eth_getTransactionReceipt", sent) is not None
 
     def settle(self) -> None:
         """Make blocks until whatever was sent is in one: all of it is the mayor's, so the last is mined last. An empty pool says less: a
         block takes its transactions out of that before it is there.
         """
-        if self._last_sent and self._anvil.rpc("eth_getTransactionReceipt", self._last_sent) is None:
-            self._receipts([self._last_sent])
+        if (last := self._last_sent) and not self._is_mined(last):
+            self._receipts([last])
 
     @contextmanager
     def by_hand(self) -> Iterator[None]:

@@ -21,7 +21,7 @@ CONTRACTS = json.loads((Path(__file__).parent / "contracts.json").read_text())
 GAS = hex(29_000_000)
 PER_MINT = 200
 MOST_BLOCKS = 100
-MOST_TRIES = 5
+MOST_TRIES = 20
 OWN_BLOCKS_SECS = 1.0
 # What a busy node says where it has not counted a transaction yet that it has taken.
 BEHIND = ("nonce too low", "replacement transaction underpriced")

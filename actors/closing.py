@@ -37,6 +37,7 @@ from actors.store.chain import Block
 from actors.touched import items_of
 
 FEW_BEHIND = 4  # blocks: while heads are pushed, who is no further behind them confirms what it has
+WITHHELD = "withheld logs"
 log = get_logger("closing")
 
 
@@ -228,10 +229,11 @@ class Closer:
         self._ports.metrics.logs_withheld.labels(self._ports.config.name).inc(len(blocks))
         log.warning("logs were withheld the first time", asset=self._asset.name, wallets=len(blocks))
         first_by = {self._askings.by(block) for block in set(blocks)} - {asking.endpoint.index}
-        left = self._ports.pool.left()  # the parts of one asking may all find it, and are no new fault each
+        # The parts of one asking may all find it, and are no new fault each while it is left for that.
+        left = [endpoint for endpoint in self._ports.pool.left() if endpoint.last_error == WITHHELD]
         for endpoint in self._ports.pool.endpoints:
             if endpoint.index in first_by and endpoint not in left:
-                self._ports.pool.failed(endpoint, Transient("withheld logs"))
+                self._ports.pool.failed(endpoint, Transient(WITHHELD))
 
     async def see_through(self, errand: Errand) -> None:
         """Send what is unfinished of a closing, and wait until it has ended."""

@@ -1,7 +1,8 @@
 """The notifier: tells systemd that the service is ready, how it fares, and, while every actor makes progress, that it lives.
 
 It starts last, so that its own start is the service's readiness, and stops first. The watchdog is fed while the supervisor can still mend
-what goes wrong: an actor that stalls is killed and started again, which takes up to a quarter longer than `supervisor.progress_secs`. One
+what goes wrong: an actor that stalls is killed and started again, which takes up to a quarter longer than `supervisor.progress_secs`, and
+after a freeze of the whole process another quarter. One
 that is stuck for half as long again is beyond that, and so is an event loop that does not get here: then the feeding ends, and systemd
 starts the process again.
 """

@@ -21,6 +21,7 @@ from tests.world import World
 
 CLIENTS = 1000
 BLOCKS, LAPS = 12, 3
+SOON_SECS = 5  # at the least once: what pauses a busy machine does not pause it each time
 GROWTH_BYTES = 40 * 2**20
 
 
@@ -63,14 +64,17 @@ def test_a_thousand_slow_clients_neither_slow_the_actors_nor_shut_others_out(tmp
         town.mine()
         wait_until(world.is_true, process)
         get(port, "/metrics", process)
-        before, ticks = memory_of(process.pid), 0
+        before, ticks, took = memory_of(process.pid), 0, list[float]()
         with crowding(port, CLIENTS) as crowd:
             wait_until(lambda: crowd.met == CLIENTS, process)
             for _ in range(BLOCKS):
                 town.traffic(10)
                 town.mine()
                 wait_until(world.is_true, process)  # whose patience is far shorter than the clients'
+                began = time.monotonic()
                 assert get(port, "/healthz", process) == b"ok\n"
+                took.append(time.monotonic() - began)
+            assert min(took) < SOON_SECS
             assert crowd.connections > CLIENTS  # who was dropped came again
             ticks = _ticked(world, process)
             found = status(port, process)

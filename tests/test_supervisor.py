@@ -238,6 +238,23 @@ async def test_after_a_freeze_of_the_whole_process_everybody_has_a_moment(
     assert causes == ["stall"] * stalls
 
 
+async def test_a_loop_that_is_late_at_each_look_is_no_excuse_for_who_is_stuck(autojump_clock: trio.testing.MockClock) -> None:
+    async def stuck(*, task_status: trio.TaskStatus[None]) -> None:
+        task_status.started()
+        with effort():
+            await trio.sleep_forever()
+
+    causes: list[str] = []
+    supervisor = Supervisor([ChildSpec("stuck", stuck)], SupervisorConfig(progress_secs=40), lambda name, cause: causes.append(cause))
+    async with trio.open_nursery() as nursery:
+        await nursery.start(supervisor.run)
+        for _ in range(4):
+            autojump_clock.jump(30)
+            await trio.testing.wait_all_tasks_blocked()
+        nursery.cancel_scope.cancel()
+    assert causes == ["stall"]
+
+
 async def test_a_child_that_is_added_later_stops_before_the_one_that_it_comes_after(nursery: trio.Nursery) -> None:
     record: list[str] = []
     one, two, late = Actor("one", record), Actor("two", record), Actor("late", record)

@@ -16,7 +16,7 @@ from typing import Any
 
 from actors.errors import TrueupError
 from actors.sandbox.fetch_anvil import fetch
-from actors.sandbox.process import free_port, start, stop
+from actors.sandbox.process import free_port, is_free, start, stop
 
 READY_SECS = 30
 
@@ -29,7 +29,7 @@ class Anvil:
         self._ready_secs = ready_secs
         self._folder = tempfile.TemporaryDirectory(prefix="trueup-anvil-")
         timing = ["--block-time", str(block_time)] if block_time else []
-        self._command = [str(fetch()), "--silent", "--port", str(self.port), *timing, *options]
+        self._command = [str(fetch()), "--silent", *timing, *options]
         self._process: subprocess.Popen[bytes] | None = None
         self._ids = itertools.count(1)
         self._connection: http.client.HTTPConnection | None = None
@@ -52,14 +52,14 @@ class Anvil:
         return self._process.pid
 
     def __enter__(self) -> Anvil:
-        self._process = start(self._command, Path(self._folder.name, "log"))
+        if not is_free(self.port):  # whoever listens there would be taken for ours
+            self.port = free_port()
+        self._process = start([*self._command, "--port", str(self.port)], Path(self._folder.name, "log"))
         deadline = time.monotonic() + self._ready_secs
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise TrueupError("anvil does not start")
             time.sleep(0.02)
-        if self._process.poll() is not None:
-            raise TrueupError("anvil does not start: another one answers at its port")
         return self
 
     def __exit__(self, *exc: object) -> None:

@@ -88,13 +88,20 @@ class PrivatePostgres:
         deadline = time.monotonic() + READY_SECS
         while True:
             try:
-                psycopg.connect(self.url("postgres")).close()
+                self._check_is_ours()
             except psycopg.OperationalError as error:
                 if self._process.poll() is not None or time.monotonic() > deadline:
                     raise TrueupError(f"Postgres does not start: {self.log.read_text()[-500:]}") from error
                 time.sleep(0.02)
             else:
                 return
+
+    def _check_is_ours(self) -> None:
+        """Another one may listen at the port while ours still starts, and fails to."""
+        with psycopg.connect(self.url("postgres")) as conn:
+            row = conn.execute("show data_directory").fetchone()
+        if row != (str(self._folder / "data"),):
+            raise TrueupError("Postgres does not start: another one answers at its port")
 
     def stop(self, number: int = signal.SIGINT) -> None:
         """Stop it: SIGINT disconnects its clients, SIGQUIT is a crash."""

@@ -16,7 +16,7 @@ from actors.errors import TrueupError
 
 PR_SET_PDEATHSIG = 1
 INSIST_SECS = 30
-PORTS = range(10_000, 32_000)  # below those that Linux gives to whoever connects
+PORTS = range(10_100, 32_000)  # below those that Linux gives to whoever connects, and above 10080, which browsers refuse
 PORTS_EACH = 64
 _numbers = itertools.count(PORTS_EACH * os.getpid())
 
@@ -54,11 +54,16 @@ def free_port() -> int:
     ports that it gives away, and each process begins elsewhere.
     """
     for number in itertools.islice(_numbers, len(PORTS)):
-        port = PORTS[number % len(PORTS)]
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
+        if is_free(port := PORTS[number % len(PORTS)]):
             return port
     raise TrueupError("every port is taken")
+
+
+def is_free(port: int) -> bool:
+    """Whether nobody listens there at the moment."""
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True

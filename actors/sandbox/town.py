@@ -53,7 +53,8 @@ class Town:
 
     def __init__(self, anvil: Anvil, wallets: int, seed: int = 0) -> None:
         self._anvil, self._random = anvil, random.Random(seed)
-        self._mayor, self._last_sent = anvil.rpc("eth_accounts")[0], ""
+        self._mayor = anvil.rpc("eth_accounts")[0]
+        self._last_sent, self._own_blocks_due = "", False
         self.wallets = [wallet_of(index) for index in range(wallets)]
         anvil.rpc("anvil_setCode", MULTICALL3, "0x" + CONTRACTS["Multicall3"]["deployedBytecode"])
         self.token, self.staking, self.delegation, self.weird = self._deploy("Token", "Staking", "Delegation", "Weird")
@@ -93,18 +94,18 @@ class Town:
 
     def send(self, to: str, data: str) -> str:
         """Send one transaction from the mayor, mined in its own time; its hash."""
-        self._last_sent = self._anvil.rpc("eth_sendTransaction", self._tx(to, "0x" + data))
+        self._last_sent, self._own_blocks_due = self._anvil.rpc("eth_sendTransaction", self._tx(to, "0x" + data)), True
         return self._last_sent
 
     def mine(self) -> None:
         """Make one block now, after those that the node makes by itself for what was sent: it would make them all the same, a moment later and
         empty, if this one took their transactions.
         """
-        if self._last_sent and self._anvil.rpc("anvil_getAutomine"):
+        if self._own_blocks_due and self._anvil.rpc("anvil_getAutomine"):
             deadline = time.monotonic() + OWN_BLOCKS_SECS
             while not self._is_mined(self._last_sent) and time.monotonic() < deadline:
                 time.sleep(0.001)
-        self._last_sent = ""
+        self._own_blocks_due = False
         self._anvil.rpc("evm_mine")
 
     def _is_mined(self, sent: str) -> bool:
@@ -112,7 +113,7 @@ class Town:
 
     def settle(self) -> None:
         """Make blocks until whatever was sent is in one: all of it is the mayor's, so the last is mined last. An empty pool says less: a
-        block takes its transactions out of that before it is there.
+        block takes its transactions out of that before it is there. After a revert something has to be sent first.
         """
         if (last := self._last_sent) and not self._is_mined(last):
             self._receipts([last])
@@ -150,7 +151,7 @@ class Town:
             nonce = int(self._anvil.rpc("eth_getTransactionCount", self._mayor, "pending"), 16)
             calls = [("eth_sendTransaction", [{**self._random_tx(), "nonce": hex(nonce + at)}]) for at in range(count)]
             try:
-                self._last_sent = self._anvil.batch(calls)[-1]
+                self._last_sent, self._own_blocks_due = self._anvil.batch(calls)[-1], True
             except TrueupError as error:
                 if not any(words in str(error) for words in BEHIND) or not left:
                     raise

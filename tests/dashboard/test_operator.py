@@ -147,7 +147,7 @@ def test_first_figures_are_there_within_a_second_with_a_million_rows(plant: Plan
     few = typical_ms(plant, open_page)
     with many_rows(plant, 1_000_000):
         screens[0].until("() => parseInt(document.querySelector('#verdict-sum').innerText.replaceAll(',', '')) > 900000")
-        many = min(typical_ms(plant, open_page) for _ in range(ROUNDS))
+        many = median(typical_ms(plant, open_page) for _ in range(ROUNDS))
     few = max(few, typical_ms(plant, open_page))
     print(f"first figures after {few:.0f} ms with few rows, {many:.0f} ms with a million")
     assert many < max(1000, 2 * few)  # a machine on which few rows take long as well is busy with something else

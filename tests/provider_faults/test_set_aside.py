@@ -49,21 +49,23 @@ async def test_failing_wallets_at_the_head_of_the_queue_delay_live_touches_by_no
     place(world, bad)
     proxy.add(hold := Hold(partial(reads, town)))  # from the start: the sweep is not to be done before
     async with running(world) as system:
-        hand = system.chains["town"].hand
-        await followed(world)
-        failing = 0
-        for source, target in zip(good[::2], good[1::2], strict=True):
-            failing += names(await held_call(hold), bad)
-            town.transfer(source, target, 5)
-            town.mine()
-            await eventually(partial(_has_live, hand, target), "a live touch")
-            hold.let_go()
-            while not names(data := await held_call(hold), [target]):
-                assert not names(data, bad)  # a closing may have those before it read again, which fail nobody
+        try:
+            hand = system.chains["town"].hand
+            await followed(world)
+            failing = 0
+            for source, target in zip(good[::2], good[1::2], strict=True):
+                failing += names(await held_call(hold), bad)
+                town.transfer(source, target, 5)
+                town.mine()
+                await eventually(partial(_has_live, hand, target), "a live touch")
                 hold.let_go()
-            hold.let_go()
-        assert failing > 1
-        proxy.remove(hold)
+                while not names(data := await held_call(hold), [target]):
+                    assert not names(data, bad)  # a closing may have those before it read again, which fail nobody
+                    hold.let_go()
+                hold.let_go()
+            assert failing > 1
+        finally:  # also of a failure: a stop would wait for what is held
+            proxy.remove(hold)
 
 
 async def held_call(hold: Hold) -> str:

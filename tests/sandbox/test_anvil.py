@@ -46,6 +46,16 @@ def test_threads_may_share_it(anvil: Anvil) -> None:
     assert answers == [hex(31337)] * 200
 
 
+def test_one_whose_port_was_taken_meanwhile_has_another() -> None:
+    with Anvil() as first:
+        late = Anvil()
+        late.port = first.port
+        with late:
+            assert late.port != first.port
+            late.rpc("evm_mine")
+            assert first.rpc("eth_blockNumber") == "0x0"
+
+
 def test_nobody_answers_once_it_has_ended() -> None:
     with Anvil() as anvil:
         port = anvil.port

@@ -45,6 +45,13 @@ def test_a_restart_keeps_the_port_and_hangs_up_on_everybody() -> None:
             assert after.execute("SELECT 1").fetchone() == (1,)
 
 
+def test_another_one_at_its_port_is_not_taken_for_ours(postgres_server: PrivatePostgres) -> None:
+    late = PrivatePostgres()
+    late.port = postgres_server.port
+    with pytest.raises(TrueupError, match="Postgres does not start"), late:
+        pass
+
+
 def test_its_folder_is_gone_afterwards() -> None:
     with PrivatePostgres() as server:
         folder = server._folder

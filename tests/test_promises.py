@@ -14,7 +14,7 @@ from actors.sandbox.anvil import Anvil
 from actors.sandbox.postgres import PrivatePostgres
 from actors.sandbox.town import Town, arg, selector
 from actors.system import System
-from tests.world import LOGS, MODES, POLLING, Mode, World, eventually, running
+from tests.world import LOGS, MODES, POLLING, Mode, World, eventually, reorg_seen, running
 
 PLACEHOLDER = "INSERT INTO eth_wallet_balances (wallet, updated_at) VALUES (%s, '1970-01-01')"
 
@@ -107,7 +107,7 @@ async def test_a_reorg_heals_rows_and_checkpoint(
             town.mine()
         town.transfer(town.wallets[2], town.wallets[3], 7)
         town.mine()
-        await eventually(lambda: system.view.chains["town"].branch == 1, "the reorg seen")
+        await eventually(reorg_seen(system, town), "the reorg seen")
         await eventually(lambda: _all_true(world), "true rows on the other branch")
         await eventually(world.is_true, "true blocks on the other branch")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -109,6 +110,24 @@ async def running(world: World, sweep: bool = True) -> AsyncIterator[System]:
             await nursery.start(service)
             yield system
             stop.set()
+
+
+def reorg_seen(system: System, town: Town) -> Callable[[], bool]:
+    """Whether the service has seen one. Meanwhile a block comes each second, as on any chain: an anvil that is reverted while it answers may for
+    ever not know its newest block by the hash that it gives.
+    """
+    due = time.monotonic() + 1
+
+    def state() -> bool:
+        nonlocal due
+        if system.view.chains["town"].branch > 0:
+            return True
+        if time.monotonic() > due:
+            town.mine()
+            due = time.monotonic() + 1
+        return False
+
+    return state
 
 
 async def followed(world: World) -> None:

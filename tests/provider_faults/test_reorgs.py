@@ -11,7 +11,7 @@ from actors.sandbox.town import Town
 from tests.proxy import Proxy
 from tests.proxy_faults import Removals
 from tests.proxy_world import LOGS, MODES, Behind, all_true, busy, connected, following, mine, still_true
-from tests.world import Mode, World, eventually, followed, running
+from tests.world import Mode, World, eventually, followed, reorg_seen, running
 
 
 async def healed(world: World) -> None:
@@ -36,7 +36,7 @@ async def test_a_reorg_to_a_longer_branch_heals(tmp_path: Path, database_url: st
         await still_true(world)
         fork(anvil, town, before)
         mine(town, 8)
-        await eventually(lambda: system.view.chains["town"].branch == 1, "the reorg seen")
+        await eventually(reorg_seen(system, town), "the reorg seen")
         await healed(world)
 
 
@@ -56,7 +56,7 @@ async def test_a_reorg_to_a_shorter_branch_heals_when_that_has_grown(
         seen = proxy.asked["eth_getBlockByNumber"]
         await eventually(lambda: proxy.asked["eth_getBlockByNumber"] > seen + 3, "some looks at the shorter branch")
         mine(town, 16)
-        await eventually(lambda: system.view.chains["town"].branch >= 1, "the reorg seen")
+        await eventually(reorg_seen(system, town), "the reorg seen")
         await healed(world)
 
 
@@ -74,7 +74,7 @@ async def test_logs_that_are_taken_back_heal(behind: Behind, anvil: Anvil, town:
             await removals.take_back(at)
             mine(town, 8)
             assert removals.struck
-            await eventually(lambda: system.view.chains["town"].branch >= 1, "the reorg seen")
+            await eventually(reorg_seen(system, town), "the reorg seen")
             await healed(world)
 
 
@@ -106,7 +106,7 @@ async def test_a_reorg_deeper_than_what_is_remembered_makes_every_row_true(
         await still_true(world)
         fork(anvil, town, before)
         mine(town, 25)
-        await eventually(lambda: system.view.chains["town"].branch >= 1, "the reorg seen")
+        await eventually(reorg_seen(system, town), "the reorg seen")
         await eventually(lambda: all_true(world), "true balances")
         busy(town)
         await eventually(lambda: all_true(world), "true balances")

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 from actors.cli.top_page import STYLES, Line
 
@@ -72,6 +73,7 @@ def full_screen() -> Iterator[Screen]:
             signal.signal(number, _interrupt)
         signal.signal(signal.SIGTSTP, signal.SIG_IGN)
         tty.setcbreak(fd)
+        termios.tcsetattr(fd, termios.TCSADRAIN, _keys_alone(termios.tcgetattr(fd)))
         sys.stdout.write(ENTER)
         yield Screen()
     finally:
@@ -80,6 +82,15 @@ def full_screen() -> Iterator[Screen]:
         termios.tcsetattr(fd, termios.TCSADRAIN, before)
         for number, handler in handlers.items():
             signal.signal(number, handler)
+
+
+def _keys_alone(mode: list[Any]) -> list[Any]:
+    """Ctrl-C is a key like q. As a signal it was lost once in a hundred times on a busy machine; and Ctrl-S would hold the page up, and the keys."""
+    import termios
+
+    mode[0] &= ~termios.IXON
+    mode[3] &= ~termios.ISIG
+    return mode
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -166,7 +166,7 @@ class Terminal:
         """The exit code; the terminal is what it was before."""
         deadline = time.monotonic() + PATIENCE_SECS
         while self.process.poll() is None:
-            assert time.monotonic() < deadline
+            assert time.monotonic() < deadline, self.said[-300:]
             self.read()
         self.read()
         assert self.said.decode().endswith(LEAVE)
